@@ -1,0 +1,170 @@
+package memstore
+
+import (
+	"encoding/binary"
+	"strings"
+	"time"
+
+	"github.com/tokenkeep/tokenkeep/store"
+)
+
+// entry is one version of a record, packed: two objects and no pointers but the links, so that a million of them cost
+// little memory and little collection. It does not change once it is in its shard, but for what is marked, so readers
+// copy from it without holding any lock.
+type entry struct {
+	sum    [32]byte
+	number uint64 // in the order of creation, kept by replacements
+	text   string // all texts, one after the other
+	ends   [texts]uint32
+	place  int32 // index in its queue; the shard's lock guards it
+
+	newer, older *entry // of the same subject; the subject's lock guards them
+	grant        *store.Handle
+
+	generation                         uint64
+	created, updated, expires, endedAt int64 // microseconds of the Unix epoch
+	tokenExpiry, refreshExpiry         int64
+}
+
+// The texts of an entry.
+const (
+	textID = iota
+	textSubject
+	textProvider
+	textVersion
+	textAccess
+	textType
+	textRefresh
+	textIDToken
+	textExtra
+	textState
+	textScopes // each after its length
+	texts
+)
+
+func newEntry(sum [32]byte, rec *store.Record, v store.Version) *entry {
+	t := &rec.Token
+	e := &entry{
+		sum: sum, generation: rec.Generation,
+		created: rec.Created.UnixMicro(), updated: rec.Updated.UnixMicro(),
+		expires: rec.Expires.UnixMicro(), endedAt: rec.Ended.UnixMicro(),
+		tokenExpiry: t.Expiry.UnixMicro(), refreshExpiry: t.RefreshExpiry.UnixMicro(),
+	}
+	if !rec.Grant.IsZero() {
+		grant := rec.Grant
+		e.grant = &grant
+	}
+	var b strings.Builder
+	b.Grow(size(rec) + len(v) + binary.MaxVarintLen32*len(t.Scopes))
+	for i, s := range [...]string{
+		textID: rec.ID, textSubject: rec.Subject, textProvider: rec.Provider, textVersion: string(v),
+		textAccess: t.AccessToken, textType: t.TokenType, textRefresh: t.RefreshToken, textIDToken: t.IDToken,
+	} {
+		b.WriteString(s)
+		e.ends[i] = uint32(b.Len())
+	}
+	b.Write(t.Extra)
+	e.ends[textExtra] = uint32(b.Len())
+	b.Write(rec.Refresh)
+	e.ends[textState] = uint32(b.Len())
+	var length [binary.MaxVarintLen64]byte
+	for _, s := range t.Scopes {
+		b.Write(length[:binary.PutUvarint(length[:], uint64(len(s)))])
+		b.WriteString(s)
+	}
+	e.ends[textScopes] = uint32(b.Len())
+	e.text = b.String()
+	return e
+}
+
+func (e *entry) part(i int) string {
+	if i == 0 {
+		return e.text[:e.ends[0]]
+	}
+	return e.text[e.ends[i-1]:e.ends[i]]
+}
+
+// inlineScopes is how many scopes cost no allocation of their own: as many as keep a record within 512 bytes, beyond
+// which the allocator works harder.
+const inlineScopes = 3
+
+// record returns a copy for the caller to keep. Its texts are the entry's, which nobody can change.
+func (e *entry) record(h store.Handle, now time.Time) *store.Record {
+	room := &struct {
+		rec    store.Record
+		scopes [inlineScopes]string
+	}{rec: store.Record{
+		ID: e.part(textID), Generation: e.generation, Subject: e.part(textSubject), Provider: e.part(textProvider),
+		Token: store.Token{
+			AccessToken: e.part(textAccess), TokenType: e.part(textType),
+			RefreshToken: e.part(textRefresh), IDToken: e.part(textIDToken),
+			Expiry: instant(e.tokenExpiry), RefreshExpiry: instant(e.refreshExpiry),
+		},
+		Created: instant(e.created), Updated: instant(e.updated), Expires: instant(e.expires), Ended: instant(e.endedAt),
+		Version: store.Version(e.part(textVersion)), ReadAt: now, Handle: h,
+	}}
+	rec := &room.rec
+	if e.grant != nil {
+		rec.Grant = *e.grant
+	}
+	if raw := e.text[e.ends[textIDToken]:e.ends[textState]]; raw != "" { // both in one piece
+		b := []byte(raw)
+		n := len(e.part(textExtra))
+		if n > 0 {
+			rec.Token.Extra = b[:n:n]
+		}
+		if n < len(b) {
+			rec.Refresh = b[n:len(b):len(b)]
+		}
+	}
+	if scopes := e.part(textScopes); scopes != "" {
+		rec.Token.Scopes = unpack(room.scopes[:0], scopes)
+	}
+	return rec
+}
+
+// unpack appends the scopes to room.
+func unpack(room []string, scopes string) []string {
+	for scopes != "" {
+		n, w := uint64(scopes[0]), 1
+		if n >= 0x80 {
+			n, w = binary.Uvarint([]byte(scopes[:min(len(scopes), binary.MaxVarintLen64)]))
+		}
+		room = append(room, scopes[w:w+int(n)])
+		scopes = scopes[w+int(n):]
+	}
+	return room
+}
+
+// never is the zero time.
+var never = time.Time{}.UnixMicro()
+
+func instant(micros int64) time.Time { return time.UnixMicro(micros).UTC() }
+
+func (e *entry) subject() string        { return e.part(textSubject) }
+func (e *entry) version() store.Version { return store.Version(e.part(textVersion)) }
+func (e *entry) ended() bool            { return e.endedAt != never }
+func (e *entry) live(now int64) bool    { return !e.ended() && !e.expired(now) }
+func (e *entry) expired(now int64) bool { return e.expires != never && now >= e.expires }
+
+// due is Record.Due.
+func (e *entry) due() int64 {
+	if e.ended() {
+		return max(e.endedAt, e.updated)
+	}
+	return e.expires
+}
+
+// size is what rec takes beside its fixed part.
+func size(rec *store.Record) int {
+	t := &rec.Token
+	n := len(rec.ID) + len(rec.Subject) + len(rec.Provider) + len(rec.Refresh) + len(t.AccessToken) + len(t.TokenType) +
+		len(t.RefreshToken) + len(t.IDToken) + len(t.Extra)
+	for _, s := range t.Scopes {
+		n += len(s)
+	}
+	for _, p := range rec.Grant.Parts() {
+		n += len(p)
+	}
+	return n
+}
