@@ -1,0 +1,247 @@
+package gormstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/tokenkeep/tokenkeep/store"
+	"gorm.io/gorm"
+)
+
+// GORM builds each statement anew by reflection and logs it with its values. The statements here are fixed texts on
+// GORM's own connection pool, so its callbacks, its loggers and its plugins never see a row.
+
+// statement is one SQL text, prepared at its first use.
+type statement struct {
+	text     string
+	prepared atomic.Pointer[sql.Stmt]
+}
+
+// row is what was read under a sum.
+type row struct {
+	version store.Version
+	data    []byte
+	clock   time.Time // the server's
+}
+
+// write is what goes into a row.
+type write struct {
+	sum     *[32]byte
+	version store.Version
+	subject any
+	due     any
+	data    []byte
+}
+
+// get returns st prepared, nil where the driver or the transaction does without. Preparing belongs to the caller's
+// context: waiting for somebody else's would make their cancellation ours.
+func (s *Store) stmt(ctx context.Context, st *statement) (*sql.Stmt, error) {
+	if s.inTx || !s.dialect.prepare {
+		return nil, nil
+	}
+	if stmt := st.prepared.Load(); stmt != nil {
+		return stmt, nil
+	}
+	stmt, err := s.pool.PrepareContext(ctx, st.text)
+	if err != nil {
+		return nil, err
+	}
+	if !st.prepared.CompareAndSwap(nil, stmt) {
+		stmt.Close()
+	}
+	return st.prepared.Load(), nil
+}
+
+func (s *Store) query(ctx context.Context, st *statement, args ...any) (*sql.Rows, error) {
+	stmt, err := s.stmt(ctx, st)
+	switch {
+	case err != nil:
+		return nil, err
+	case stmt != nil:
+		return stmt.QueryContext(ctx, args...)
+	default:
+		return s.pool.QueryContext(ctx, st.text, args...)
+	}
+}
+
+func (s *Store) execOnce(ctx context.Context, st *statement, args ...any) (sql.Result, error) {
+	stmt, err := s.stmt(ctx, st)
+	switch {
+	case err != nil:
+		return nil, err
+	case stmt != nil:
+		return stmt.ExecContext(ctx, args...)
+	default:
+		return s.pool.ExecContext(ctx, st.text, args...)
+	}
+}
+
+// grace is how long a write that is under way may go on when its context has ended.
+const grace = time.Second
+
+// settling returns the context to write under. A driver that is told to leave a server's answer alone closes the
+// connection, and the server may still carry the write out, after its caller was told that it had failed and has looked
+// for it in vain. So a write is given a moment to end; only then the outcome is unknown. SQLite needs none: its statement
+// ends within the call.
+func (s *Store) settling(ctx context.Context) (context.Context, func()) {
+	if !s.dialect.remote || s.inTx || ctx.Done() == nil {
+		return ctx, func() {}
+	}
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(grace, cancel) })
+	return longer, func() { stop(); cancel() }
+}
+
+// exec runs a statement that answers with a count.
+func (s *Store) exec(ctx context.Context, st *statement, args ...any) (int, error) {
+	settling, done := s.settling(ctx)
+	defer done()
+	var r retry
+	for {
+		res, err := s.execOnce(settling, st, args...)
+		if err == nil {
+			n, err := res.RowsAffected()
+			return int(n), err
+		}
+		if !r.again(ctx, s, err) {
+			return 0, err
+		}
+	}
+}
+
+// put runs an INSERT or UPDATE of one row and reports whether it was written, and the clock's reading then.
+func (s *Store) put(ctx context.Context, st *statement, args ...any) (time.Time, bool, error) {
+	settling, done := s.settling(ctx)
+	defer done()
+	var r retry
+	for {
+		clock, written, err := s.putOnce(settling, st, args)
+		if !r.again(ctx, s, err) {
+			return clock, written, err
+		}
+	}
+}
+
+func (s *Store) putOnce(ctx context.Context, st *statement, args []any) (time.Time, bool, error) {
+	if s.dialect.returning {
+		return s.putReturning(ctx, st, args)
+	}
+	res, err := s.execOnce(ctx, st, args...)
+	if err != nil {
+		if s.isDuplicate(err) {
+			err = nil
+		}
+		return time.Time{}, false, err
+	}
+	n, err := res.RowsAffected()
+	if err != nil || n == 0 {
+		return time.Time{}, false, err
+	}
+	clock, err := res.LastInsertId()
+	if err == nil && clock == 0 {
+		err = errors.New("the database did not tell its clock")
+	}
+	return time.UnixMicro(clock), true, err
+}
+
+// local is what the pool of a database inside this process may offer: to carry out the writes of several callers in one
+// commit. Together returns when this one is durable. Reads of a local database are not interrupted, either: they take
+// microseconds, and a driver that listens to a context takes half as long again.
+type local interface {
+	Together(ctx context.Context, stmt *sql.Stmt, args []any, read func(*sql.Rows) error) error
+}
+
+func (s *Store) putReturning(ctx context.Context, st *statement, args []any) (time.Time, bool, error) {
+	var clock int64
+	var n int
+	read := func(rows *sql.Rows) error {
+		// To the end, not to the first row: it is the end that says that the write was committed.
+		for n = 0; rows.Next(); n++ {
+			if err := rows.Scan(&clock); err != nil {
+				return err
+			}
+		}
+		return errors.Join(rows.Err(), rows.Close())
+	}
+	var err error
+	if s.local == nil {
+		var rows *sql.Rows
+		if rows, err = s.query(ctx, st, args...); err == nil {
+			defer rows.Close()
+			err = read(rows)
+		}
+	} else {
+		var stmt *sql.Stmt
+		if stmt, err = s.stmt(ctx, st); err == nil {
+			err = s.local.Together(ctx, stmt, args, read)
+		}
+	}
+	if err != nil {
+		return time.Time{}, false, err
+	}
+	return time.UnixMicro(clock), n > 0, nil
+}
+
+// isDuplicate asks GORM's dialect, which knows its driver's errors.
+func (s *Store) isDuplicate(err error) bool {
+	t, ok := s.db.Dialector.(gorm.ErrorTranslator)
+	return ok && errors.Is(t.Translate(err), gorm.ErrDuplicatedKey)
+}
+
+// read returns the row of this sum, nil if there is none.
+func (s *Store) read(ctx context.Context, sum *[32]byte) (*row, error) {
+	var r retry
+	for {
+		found, err := s.readOnce(ctx, sum)
+		if !r.again(ctx, s, err) {
+			return found, err
+		}
+	}
+}
+
+func (s *Store) readOnce(ctx context.Context, sum *[32]byte) (*row, error) {
+	if s.local != nil {
+		ctx = context.Background()
+	}
+	rows, err := s.query(ctx, s.sql.get, sum[:])
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	if !rows.Next() {
+		return nil, errors.Join(rows.Err(), rows.Close())
+	}
+	var key sql.RawBytes
+	found, err := scanRow(rows, &key)
+	if err != nil {
+		return nil, err
+	}
+	if !sameSum(key, sum) {
+		return nil, errForeignRow
+	}
+	return found, nil
+}
+
+// maxData bounds what is taken for a sealed record; package seal stops at half of it.
+const maxData = 2 << 20
+
+// scanRow reads the columns sum, version, data and clock.
+func scanRow(rows *sql.Rows, sum any) (*row, error) {
+	var (
+		r       row
+		version sql.RawBytes
+		clock   int64
+	)
+	if err := rows.Scan(sum, &version, &r.data, &clock); err != nil {
+		return nil, err
+	}
+	if len(version) != versionSize || len(r.data) > maxData {
+		return nil, fmt.Errorf("malformed row: version of %d bytes, data of %d", len(version), len(r.data))
+	}
+	r.version, r.clock = store.Version(version), time.UnixMicro(clock)
+	return &r, nil
+}
