@@ -1,0 +1,167 @@
+package keeper
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tokenkeep/tokenkeep/store"
+)
+
+// Client returns an HTTP client that carries the token behind h (RFC 6750 section 2.1) to the given origins, such as
+// "https://api.example.com", and to no other: a request elsewhere is refused, and a redirect elsewhere is followed
+// without the token. Only https origins are taken, and http ones of loopback hosts. Without a valid origin every
+// request fails.
+//
+// An expired token is refreshed before the request goes out. If the resource server answers 401 for a token it calls
+// invalid, the client refreshes and sends the request once more, provided that its body can be sent again. A request
+// that has an Authorization header of its own is left as it is.
+//
+// Errors come wrapped in *url.Error: use errors.As and errors.Is.
+func (k *Keeper) Client(h store.Handle, origins ...string) *http.Client {
+	t := &transport{k: k, h: h}
+	if len(origins) == 0 {
+		t.fault = errors.New("keeper: Client: no origin to carry the token to")
+	}
+	for _, text := range origins {
+		o, err := parseOrigin(text)
+		if err != nil {
+			t.fault = errors.Join(t.fault, err)
+		}
+		t.origins = append(t.origins, o)
+	}
+	return &http.Client{Transport: t}
+}
+
+type transport struct {
+	k       *Keeper
+	h       store.Handle
+	origins []string
+	fault   error
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	if t.fault != nil {
+		return nil, refuse(req, t.fault)
+	}
+	if req.Header.Get("Authorization") != "" {
+		return t.k.o.Transport.RoundTrip(req)
+	}
+	if !slices.Contains(t.origins, originOf(req.URL)) {
+		if req.Response != nil { // a redirect led here: go on, without the token
+			return t.k.o.Transport.RoundTrip(req)
+		}
+		return nil, refuse(req, fmt.Errorf("keeper: Client: %s is not one of the token's origins", originOf(req.URL)))
+	}
+	rec, err := t.k.get(req.Context(), t.h, whenDue)
+	if err != nil {
+		return nil, refuse(req, err)
+	}
+	resp, err := t.k.o.Transport.RoundTrip(carry(req, rec.Token))
+	if err != nil || resp.StatusCode != http.StatusUnauthorized || t.k.o.Mode != Auto || !blamesToken(resp) {
+		return resp, err
+	}
+	again, ok := t.replay(req, rec.Token)
+	if !ok {
+		return resp, nil
+	}
+	drain(resp.Body)
+	t.k.observe(Replayed, rec)
+	return t.k.o.Transport.RoundTrip(again)
+}
+
+// replay returns the request with a newer token than the one that was refused, if its body can be sent again.
+func (t *transport) replay(req *http.Request, refused store.Token) (*http.Request, bool) {
+	if req.Body != nil && req.Body != http.NoBody && req.GetBody == nil {
+		return nil, false
+	}
+	rec, err := t.k.get(req.Context(), t.h, whenDue) // somebody may have refreshed since
+	if err == nil && rec.Token.AccessToken == refused.AccessToken {
+		rec, err = t.k.get(req.Context(), t.h, rejected)
+	}
+	if err != nil || rec.Token.AccessToken == refused.AccessToken {
+		return nil, false
+	}
+	again := carry(req, rec.Token)
+	if req.GetBody != nil {
+		body, err := req.GetBody()
+		if err != nil {
+			return nil, false
+		}
+		again.Body = body
+	}
+	return again, true
+}
+
+// carry returns a copy of req with the token: a RoundTripper must not change the request it was given.
+func carry(req *http.Request, tok store.Token) *http.Request {
+	out := *req
+	out.Header = make(http.Header, len(req.Header)+1)
+	for name, values := range req.Header {
+		out.Header[name] = values
+	}
+	out.Header["Authorization"] = []string{"Bearer " + tok.AccessToken}
+	return &out
+}
+
+// refuse closes the body, as a RoundTripper must, errors included.
+func refuse(req *http.Request, err error) error {
+	if req.Body != nil {
+		req.Body.Close()
+	}
+	return err
+}
+
+// blamesToken reports whether a 401 may be cured by another token: RFC 6750 section 3.1 says invalid_token, and many
+// servers say nothing.
+func blamesToken(resp *http.Response) bool {
+	challenges := strings.Join(resp.Header.Values("WWW-Authenticate"), ", ")
+	return !strings.Contains(challenges, "error=") || strings.Contains(challenges, "invalid_token")
+}
+
+// drain lets the connection be used again, unless the body is long.
+func drain(body io.ReadCloser) {
+	io.CopyN(io.Discard, body, 16<<10)
+	body.Close()
+}
+
+func parseOrigin(text string) (string, error) {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.User != nil || u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "" {
+		return "", fmt.Errorf("keeper: Client: %q is not an origin like https://api.example.com", text)
+	}
+	if u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())) {
+		return "", fmt.Errorf("keeper: Client: origin %q must be https (http only on a loopback host)", text)
+	}
+	return originOf(u), nil
+}
+
+// originOf returns scheme, host and port, the default port spelled out.
+func originOf(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"https": "443", "http": "80"}[u.Scheme]
+	}
+	return u.Scheme + "://" + net.JoinHostPort(strings.ToLower(u.Hostname()), port)
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// forcedFloor is how old a refreshed token must be before a 401 may have it refreshed again: a server that refuses
+// every token must not turn each request into a refresh.
+const forcedFloor = 30 * time.Second
+
+func (k *Keeper) forcedLately(rec *store.Record) bool {
+	st, err := decodeState(rec)
+	return err == nil && !st.SavedAt.IsZero() && k.o.Now().Sub(st.SavedAt) < forcedFloor
+}

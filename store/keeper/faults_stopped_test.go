@@ -1,0 +1,110 @@
+package keeper_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tokenkeep/tokenkeep/store"
+	"github.com/tokenkeep/tokenkeep/store/keeper"
+)
+
+// F10 of the protocol's table: a process that is stopped for longer than its lease.
+
+// The process stops for two leases between the provider's answer and the commit. Nothing is lost where a second use is
+// not punished: its answer is still committed when it goes on.
+func TestF10StoppedBetweenAnswerAndCommit(t *testing.T) {
+	faultTest(t, allKinds, func(b *bench) {
+		b.next(func(_ context.Context, serve func() (store.Token, error)) (store.Token, error) {
+			tok, err := serve()
+			time.Sleep(2 * defaultLease)
+			return tok, err
+		})
+		stopped := b.process(nil)
+		go stopped.Get(background, chaosKey)
+		synctest.Wait()
+		b.process(nil).Get(background, chaosKey) // takes over
+		b.wantCalls(2)
+		time.Sleep(2 * defaultLease)
+		if b.kind == p3 {
+			if !b.killed(0) {
+				b.t.Error("the provider does not punish: the test is blunt")
+			}
+			return
+		}
+		if text := b.row().Token.RefreshToken; !b.usable(text) {
+			b.t.Errorf("the row holds %s, the provider %v", text, b.live(0))
+		}
+		b.get(b.process(nil))
+	})
+}
+
+// The process stops for two leases before it has sent: it finds out, and does not send.
+func TestF10StoppedBeforeSend(t *testing.T) {
+	faultTest(t, allKinds, func(b *bench) {
+		slow := &tamper{TokenStore: b.mem, put: func(next *store.Record, do func() (*store.Record, error)) (*store.Record, error) {
+			rec, err := do()
+			if next.Generation == 0 {
+				time.Sleep(2 * defaultLease)
+			}
+			return rec, err
+		}}
+		var stopped sync.WaitGroup
+		k := b.over(slow, nil)
+		stopped.Go(func() { b.get(k) })
+		synctest.Wait()
+		b.get(b.process(nil))
+		stopped.Wait()
+		b.wantCalls(1)
+	})
+}
+
+// The process stops between its check and its send, and is refused while another's answer is on its way: that is no
+// verdict on the grant, and it waits for the other.
+func TestF10RefusedWhileAnotherIsUnderWay(t *testing.T) {
+	faultTest(t, []kind{p2}, func(b *bench) {
+		b.next(func(_ context.Context, serve func() (store.Token, error)) (store.Token, error) {
+			time.Sleep(defaultLease + 1500*time.Millisecond)
+			return serve()
+		}, func(ctx context.Context, serve func() (store.Token, error)) (store.Token, error) {
+			tok, err := serve()
+			wait(ctx, 3*time.Second)
+			return tok, err
+		})
+		var both sync.WaitGroup
+		k, other := b.process(nil), b.process(nil)
+		both.Go(func() { b.get(k) })
+		synctest.Wait()
+		both.Go(func() { b.get(other) })
+		both.Wait()
+		b.wantCalls(2)
+	})
+}
+
+// The answer of a stopped process comes in under another's lease, whose own send fails: both have the token, and
+// neither lease nor back-off is left.
+func TestF10LateAnswerUnderAnothersLease(t *testing.T) {
+	faultTest(t, allKinds, func(b *bench) {
+		b.next(func(_ context.Context, serve func() (store.Token, error)) (store.Token, error) {
+			tok, err := serve()
+			time.Sleep(defaultLease + 2*time.Second)
+			return tok, err
+		}, func(ctx context.Context, _ func() (store.Token, error)) (store.Token, error) {
+			wait(ctx, 3500*time.Millisecond)
+			return store.Token{}, &fault{"503", keeper.RetryLater}
+		})
+		var both sync.WaitGroup
+		k, other := b.process(nil), b.process(nil)
+		both.Go(func() { b.get(k) })
+		synctest.Wait()
+		both.Go(func() { b.get(other) })
+		both.Wait()
+		began := time.Now()
+		if _, err := other.Refresh(background, chaosKey); err != nil || time.Since(began) > b.latency {
+			b.t.Errorf("the next refresh took %v: %v", time.Since(began), err)
+		}
+		b.wantCalls(2)
+	})
+}

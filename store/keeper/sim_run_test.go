@@ -1,0 +1,139 @@
+//go:build chaos
+
+package keeper_test
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestSimulation lets four processes live through histories that the seed chooses: who calls what and when, how long
+// everything takes, who crashes, stops, loses answers, meets errors of the store before or after the effect, signs out
+// or in again, and how wrong their clocks are. TOKENKEEP_SEEDS is the number of seeds for each kind of provider;
+// TOKENKEEP_SEED runs one and prints its history.
+func TestSimulation(t *testing.T) {
+	t.Parallel()
+	seeds := 300
+	if n, err := strconv.Atoi(os.Getenv("TOKENKEEP_SEEDS")); err == nil {
+		seeds = n
+	}
+	for _, k := range kinds {
+		t.Run(k.String(), func(t *testing.T) {
+			t.Parallel()
+			if one, err := strconv.ParseUint(os.Getenv("TOKENKEEP_SEED"), 10, 64); err == nil {
+				faults, trace := simulate(t, k, one, true)
+				t.Logf("%s\n%s", trace, strings.Join(faults, "\n"))
+				if len(faults) > 0 {
+					t.Fail()
+				}
+				return
+			}
+			simulateMany(t, k, uint64(seeds))
+		})
+	}
+}
+
+func simulateMany(t *testing.T, k kind, seeds uint64) {
+	began := time.Now()
+	var next, failed atomic.Uint64
+	done := make(chan struct{})
+	workers := runtime.GOMAXPROCS(0)
+	for range workers {
+		go func() {
+			defer func() { done <- struct{}{} }()
+			for failed.Load() < 3 {
+				seed := next.Add(1)
+				if seed > seeds {
+					return
+				}
+				if faults, _ := simulate(t, k, seed, false); len(faults) > 0 {
+					failed.Add(1)
+					again, trace := simulate(t, k, seed, true)
+					t.Errorf("TOKENKEEP_SEED=%d, %v:\n%s\n%s\nagain: %d", seed, k, trace, strings.Join(faults, "\n"), len(again))
+				}
+			}
+		}()
+	}
+	for range workers {
+		<-done
+	}
+	if s := time.Since(began).Seconds(); s > 0 {
+		t.Logf("%d histories, %.0f a second", seeds, float64(seeds)/s)
+	}
+}
+
+// simulate runs one history and returns what went wrong.
+func simulate(t *testing.T, k kind, seed uint64, loud bool) (faults []string, trace string) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSim(k, seed, loud)
+		s.live()
+		if s.used().crash > 0 {
+			time.Sleep(time.Hour) // what a crash leaves of its timers
+		}
+		s.check()
+		faults, trace = s.faults, strings.Join(s.trace, "\n")
+	})
+	return faults, trace
+}
+
+// TestKnownSeeds are histories that failed once.
+func TestKnownSeeds(t *testing.T) {
+	t.Parallel()
+	for _, h := range []struct {
+		kind  kind
+		seed  uint64
+		story string
+	}{
+		{p0, 16, "a commit met a new login under its key and answered that there is no record"},
+		{p0, 2434, "Start put a login that had been replaced in the place of the newer one"},
+		{p1b, 45994, "Start brought a record back that had been signed out"},
+		{p3, 149, "a token that came after logout was neither noted nor revoked"},
+		{p2, 4141, "End answered with the store's ErrConflict; a lost rotation was recorded as revoked"},
+		{p2, 175, "after a resend that met a 503 the token was taken as unspent"},
+	} {
+		if faults, trace := simulate(t, h.kind, h.seed, true); len(faults) > 0 {
+			t.Errorf("%s: TOKENKEEP_SEED=%d, %v:\n%s\n%s", h.story, h.seed, h.kind, trace, strings.Join(faults, "\n"))
+		}
+	}
+}
+
+// TestSimulationRepeats: a seed is worth something only if it always tells the same story.
+func TestSimulationRepeats(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(50) {
+		var before string
+		for run := range 2 {
+			_, trace := simulate(t, p1b, seed, true)
+			trace = anonymous(trace)
+			lines := strings.Split(trace, "\n")
+			slices.Sort(lines) // two that wait for one refresh hear of it at the same instant
+			trace = strings.Join(lines, "\n")
+			if run > 0 && trace != before {
+				t.Fatalf("seed %d told two stories:\n%s\n\n%s", seed, before, trace)
+			}
+			before = trace
+		}
+	}
+}
+
+// anonymous replaces record IDs, which are random.
+func anonymous(trace string) string {
+	names := map[string]string{}
+	lines := strings.Split(trace, "record(")
+	for i := range lines[1:] {
+		id, rest, _ := strings.Cut(lines[i+1], ",")
+		if names[id] == "" {
+			names[id] = fmt.Sprint("id", len(names))
+		}
+		lines[i+1] = names[id] + "," + rest
+	}
+	return strings.Join(lines, "record(")
+}

@@ -1,0 +1,172 @@
+package keeper_test
+
+import (
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tokenkeep/tokenkeep/store"
+	"github.com/tokenkeep/tokenkeep/store/keeper"
+	"github.com/tokenkeep/tokenkeep/store/seal"
+	"github.com/tokenkeep/tokenkeep/stores/cookiestore"
+	"github.com/tokenkeep/tokenkeep/stores/memstore"
+)
+
+// cookieWorld is a world whose records are in cookies; how says how its replicas are coordinated.
+func cookieWorld(t *testing.T, ring *seal.Ring, how cookiestore.Replicas) *world {
+	t.Helper()
+	tokens, err := cookiestore.New(ring, how)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{t: t, p: &provider{live: "refresh-0", life: time.Hour}, tokens: tokens}
+	w.keep = w.newKeeper(tokens, nil)
+	return w
+}
+
+func newRing(t *testing.T) *seal.Ring {
+	t.Helper()
+	ring, err := seal.New(seal.NewKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ring
+}
+
+func TestCookieIsRewrittenByARefresh(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w := cookieWorld(t, newRing(t), cookiestore.SingleReplica())
+		rec := w.start(time.Second)
+		if got := w.get(rec.Handle); got.Handle != rec.Handle {
+			t.Error("the cookie changed although nothing did")
+		}
+		time.Sleep(2 * time.Second)
+		got := w.get(rec.Handle)
+		if got.Handle == rec.Handle || got.Token.AccessToken != "access-1" || got.ID != rec.ID {
+			t.Fatalf("got %v", got)
+		}
+		if again := w.get(got.Handle); again.Handle != got.Handle {
+			t.Error("the new cookie is rewritten again")
+		}
+		w.wantCalls(1)
+	})
+}
+
+// A lost response, or a tab that still has the old cookie: it gets what its successor got, for any number of steps.
+func TestStaleCookieGetsTheNewestToken(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w := cookieWorld(t, newRing(t), cookiestore.SingleReplica())
+		first := w.start(time.Second)
+		w.p.life = time.Second
+		last := first
+		for range 3 {
+			time.Sleep(2 * time.Second)
+			last = w.get(last.Handle)
+		}
+		w.wantCalls(3)
+		if got := w.get(first.Handle); got.Generation != 3 || got.Token.AccessToken != "access-3" {
+			t.Errorf("the first cookie got %v", got)
+		}
+		w.wantCalls(3)
+	})
+}
+
+func TestCookieStormOnReplicas(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		shared, err := memstore.New(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ring := newRing(t)
+		w := cookieWorld(t, ring, cookiestore.Coordinator(shared))
+		w.p.delay = 200 * time.Millisecond
+		rec := w.start(time.Second)
+		time.Sleep(2 * time.Second)
+		var wg sync.WaitGroup
+		for range 4 {
+			replica, err := cookiestore.New(ring, cookiestore.Coordinator(shared))
+			if err != nil {
+				t.Fatal(err)
+			}
+			keep := w.newKeeper(replica, nil)
+			for range 50 {
+				wg.Go(func() {
+					if got, err := keep.Get(t.Context(), rec.Handle); err != nil || got.Token.AccessToken != "access-1" {
+						t.Errorf("got %v, %v", got, err)
+					}
+				})
+			}
+		}
+		wg.Wait()
+		w.wantCalls(1)
+	})
+}
+
+func TestCookieLogoutHoldsForCopies(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w := cookieWorld(t, newRing(t), cookiestore.SingleReplica())
+		stolen := w.start(time.Hour)
+		if err := w.keep.End(t.Context(), stolen.Handle); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		for range 3 {
+			if _, err := w.keep.Verify(t.Context(), stolen.Handle.Reveal()); !errors.Is(err, store.ErrNotFound) {
+				t.Errorf("a copy of the cookie got %v", err)
+			}
+			if n, err := w.keep.Sweep(t.Context(), 10); n != 0 || err != nil {
+				t.Errorf("dropped %d, %v; want it held", n, err)
+			}
+			time.Sleep(24 * time.Hour)
+		}
+		if len(w.p.revoked) != 1 || w.p.revoked[0] != "refresh-0" {
+			t.Errorf("revoked %q", w.p.revoked)
+		}
+		if err := w.keep.End(t.Context(), stolen.Handle); err != nil {
+			t.Error("ending twice:", err)
+		}
+	})
+}
+
+func TestCookieLogoutBeatsRefresh(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w := cookieWorld(t, newRing(t), cookiestore.SingleReplica())
+		w.p.delay = time.Second
+		rec := w.start(time.Second)
+		time.Sleep(2 * time.Second)
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if _, err := w.keep.Get(t.Context(), rec.Handle); !errors.Is(err, store.ErrNotFound) {
+				t.Errorf("the refresher got %v", err)
+			}
+		})
+		time.Sleep(500 * time.Millisecond)
+		if err := w.keep.End(t.Context(), rec.Handle); err != nil {
+			t.Fatal(err)
+		}
+		wg.Wait()
+		if _, err := w.keep.Get(t.Context(), rec.Handle); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("the session came back: %v", err)
+		}
+	})
+}
+
+func TestCookieStoreCannotHoldKeys(t *testing.T) {
+	t.Parallel()
+	tokens, err := cookiestore.New(newRing(t), cookiestore.SingleReplica())
+	if err != nil {
+		t.Fatal(err)
+	}
+	keep, err := keeper.New(tokens, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := keep.Start(t.Context(), store.Key("worker"), &store.Record{}); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("Start: %v", err)
+	}
+	if err := keep.EndSessions(t.Context(), "alice"); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("EndSessions: %v", err)
+	}
+}
