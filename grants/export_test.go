@@ -1,0 +1,22 @@
+package grants
+
+import "github.com/tokenkeep/tokenkeep/store"
+
+// Challenge is the S256 transformation of RFC 7636.
+var Challenge = challenge
+
+// WellKnown returns where an issuer's metadata is looked for.
+var WellKnown = wellKnown
+
+// Endpoints returns all URL fields.
+func Endpoints(c *Client) (urls []string) {
+	for _, e := range c.endpoints() {
+		urls = append(urls, e.url)
+	}
+	return urls
+}
+
+// Read parses a token answer of status 200, as after a request.
+func Read(c *Client, body []byte) (store.Token, error) {
+	return c.read(&call{what: "password"}, &answer{status: 200, body: body, asked: c.now()}, nil)
+}

@@ -1,0 +1,94 @@
+package grants
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/tokenkeep/tokenkeep/store"
+)
+
+// UserInfo asks UserInfoURL, with the token as bearer, and decodes the JSON answer into v (OpenID Connect Core section
+// 5.3; any endpoint that answers JSON about the token's user will do). If the token came with an ID token, the answer's
+// sub must be the ID token's (section 5.3.2).
+func (c *Client) UserInfo(ctx context.Context, tok store.Token, v any) error {
+	if !visible(tok.AccessToken) {
+		return c.misconfigured(&call{what: "userinfo"}, errors.New("the token has no access token that a header can carry"))
+	}
+	q, ans, err := c.get(ctx, "userinfo", "UserInfoURL", c.UserInfoURL, tok.AccessToken)
+	if err != nil {
+		return err
+	}
+	if ans.status >= 300 {
+		e := c.refused(q, ans)
+		if e.Code == "" {
+			e.Code = q.clean(challengeCode(ans.header.Values("WWW-Authenticate")), 100)
+		}
+		return e
+	}
+	if err := json.Unmarshal(ans.body, v); err != nil {
+		return c.fail(q, ans, ProtocolError, decodeFault(err))
+	}
+	if tok.IDToken == "" {
+		return nil
+	}
+	var claims struct {
+		Sub string `json:"sub"`
+	}
+	if err := json.Unmarshal(ans.body, &claims); err != nil || claims.Sub == "" || claims.Sub != subject(tok.IDToken) {
+		return c.fail(q, ans, ProtocolError, errors.New("the answer's sub is not the ID token's"))
+	}
+	return nil
+}
+
+// refused makes the error of an answer from another endpoint than the token endpoint.
+func (c *Client) refused(q *call, ans *answer) *Error {
+	var r reply
+	object := eachMember(ans.body, r.fault)
+	if !object && !looksJSON(ans.body) {
+		object = eachField(ans.body, r.fault)
+	}
+	return c.refusal(q, ans, &r, object)
+}
+
+// challengeCode reads the error of a Bearer challenge (RFC 6750 section 3).
+func challengeCode(challenges []string) string {
+	for _, ch := range challenges {
+		if _, rest, ok := strings.Cut(ch, `error="`); ok {
+			code, _, _ := strings.Cut(rest, `"`)
+			return code
+		}
+	}
+	return ""
+}
+
+// decodeFault says what is wrong with an answer without quoting it.
+func decodeFault(err error) error {
+	var kind *json.UnmarshalTypeError
+	if errors.As(err, &kind) {
+		return fmt.Errorf("the answer's member %q does not fit %v", bounded(kind.Field, 100), kind.Type)
+	}
+	return errors.New("the answer is not JSON")
+}
+
+// subject reads an ID token's sub without verifying anything.
+func subject(idToken string) string {
+	part := strings.Split(idToken, ".")
+	if len(part) != 3 {
+		return ""
+	}
+	b, err := base64.RawURLEncoding.DecodeString(part[1])
+	if err != nil {
+		return ""
+	}
+	var claims struct {
+		Sub string `json:"sub"`
+	}
+	if json.Unmarshal(b, &claims) != nil {
+		return ""
+	}
+	return claims.Sub
+}
