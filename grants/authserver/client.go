@@ -1,0 +1,142 @@
+package authserver
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+)
+
+// Client is an application that may ask for tokens. It prints without its secret. The zero value, with Grants set, is
+// the client of requests that name none: a login form of the application's own.
+type Client struct {
+	ID     string
+	Secret string // "": a public client, which must use PKCE and rotating refresh tokens
+	Name   string // shown on the authorize page; "" means ID
+
+	// RedirectURIs are where authorize answers may go, compared byte for byte (RFC 9700 section 4.1.3).
+	RedirectURIs []string
+
+	// Native lets the port of a registered http://127.0.0.1 or http://[::1] redirect URI vary (RFC 8252 section 7.3).
+	Native bool
+
+	// Grants are the grant types the client may use: authorization_code, refresh_token, password, client_credentials,
+	// implicit; nil means the first two. Without refresh_token it gets no refresh tokens. implicit (response_type=token)
+	// puts access tokens into URLs, and is there for partners who have always had it (RFC 9700 section 2.1.2).
+	Grants []string
+
+	Scopes []string // all it may ask for; nil means its dialect's
+
+	// ResourceServer lets the client introspect every client's access tokens; otherwise it sees its own only.
+	ResourceServer bool
+
+	Dialect *Dialect // how its token requests look; nil means the zero Dialect
+}
+
+// String tells the client's ID.
+func (c Client) String() string { return fmt.Sprintf("client(%q)", c.ID) }
+
+// Format prints [Client.String] for every verb.
+func (c Client) Format(f fmt.State, _ rune) { fmt.Fprint(f, c.String()) }
+
+// LogValue logs [Client.String].
+func (c Client) LogValue() slog.Value { return slog.StringValue(c.String()) }
+
+// MarshalJSON encodes [Client.String], so that a stray encoder leaks nothing.
+func (c Client) MarshalJSON() ([]byte, error) { return json.Marshal(c.String()) }
+
+const (
+	grantCode        = "authorization_code"
+	grantRefresh     = "refresh_token"
+	grantPassword    = "password"
+	grantCredentials = "client_credentials"
+	grantImplicit    = "implicit" // of the authorize endpoint only
+)
+
+// client is a Client as used: a copy without its secret.
+type client struct {
+	Client
+	d      *dialect
+	secret [sha256.Size]byte
+	public bool
+}
+
+func newClient(from *Client, d *dialect) *client {
+	c := &client{Client: *from, d: d, secret: sha256.Sum256([]byte(from.Secret)), public: from.Secret == ""}
+	c.Client.Secret = ""
+	c.RedirectURIs, c.Scopes = slices.Clone(c.RedirectURIs), slices.Clone(c.Scopes)
+	c.Grants = slices.Clone(c.Grants)
+	if c.Grants == nil {
+		c.Grants = []string{grantCode, grantRefresh}
+	}
+	if c.Scopes == nil {
+		c.Scopes = d.Scopes
+	}
+	if c.Name == "" {
+		c.Name = c.ID
+	}
+	return c
+}
+
+func (c *client) may(grant string) bool { return slices.Contains(c.Grants, grant) }
+
+// secretIs compares hashes, so that neither the time nor the length of the comparison depends on the secret.
+func (c *client) secretIs(presented string) bool {
+	sum := sha256.Sum256([]byte(presented))
+	return subtle.ConstantTimeCompare(sum[:], c.secret[:]) == 1
+}
+
+func (c *client) faults() error {
+	var errs []error
+	add := func(format string, args ...any) {
+		errs = append(errs, fmt.Errorf("authserver: client %q: "+format, append([]any{c.ID}, args...)...))
+	}
+	for _, g := range c.Grants {
+		switch g {
+		case grantCode, grantRefresh, grantPassword, grantCredentials, grantImplicit:
+		default:
+			add("Grants: unknown grant type %q", g)
+		}
+	}
+	for _, scope := range c.Scopes {
+		if !isScope(scope) {
+			add("Scopes: %q is no scope token (RFC 6749 section 3.3)", scope)
+		}
+	}
+	for _, uri := range c.RedirectURIs {
+		if err := redirectFault(uri); err != nil {
+			add("RedirectURIs: %w", err)
+		}
+	}
+	if c.may(grantCode) || c.may(grantImplicit) {
+		if c.ID == "" {
+			add("a client without an ID cannot use the authorize endpoint")
+		}
+		if len(c.RedirectURIs) == 0 {
+			add("RedirectURIs: the authorize endpoint needs one")
+		}
+	}
+	if c.ID == "" && !c.public {
+		add("a client without an ID cannot have a secret")
+	}
+	if c.public {
+		if c.may(grantCredentials) {
+			add("Grants: %s needs a Secret (RFC 6749 section 4.4)", grantCredentials)
+		}
+		if c.ResourceServer {
+			add("ResourceServer: needs a Secret (RFC 7662 section 2.1)")
+		}
+		if c.may(grantRefresh) && c.d.Rotation == RotateNever {
+			add("a public client needs rotating refresh tokens (RFC 9700 section 4.14.2)")
+		}
+		if !c.d.allows(authNone) {
+			add("its dialect does not take the method %q, and it has no Secret", authNone)
+		}
+	} else if !c.d.allows(authBasic) && !c.d.allows(authPost) {
+		add("its dialect takes no method that uses a Secret")
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,198 @@
+package authserver
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/tokenkeep/tokenkeep/store"
+)
+
+// The purposes of what is issued. A credential of one never finds a record of another.
+const (
+	purposeAccess  = "access"
+	purposeRefresh = "refresh"
+	purposeCode    = "code"
+)
+
+// state is what a record of ours knows beside what every record does. It is kept in [store.Token.Extra], so client_id
+// is there for applications to read; the other members are this package's own.
+type state struct {
+	Client string `json:"client_id"`
+
+	Redirect  string `json:"redirect_uri,omitempty"`   // of a code: where it was sent
+	Asked     bool   `json:"redirect_asked,omitempty"` // of a code: the request named that URI
+	Challenge string `json:"code_challenge,omitempty"` // of a code: PKCE's, always S256
+
+	Spent time.Time `json:"spent,omitzero"` // used up, or revoked
+	By    string    `json:"by,omitempty"`   // the ID of the pair it was spent for
+	Gave  []string  `json:"gave,omitempty"` // of a refresh token: the scopes of that pair's access token
+
+	Count int `json:"count,omitempty"` // of an attempts record: failures so far
+}
+
+func stateOf(rec *store.Record) (state, error) {
+	var st state
+	if err := json.Unmarshal(rec.Token.Extra, &st); err != nil {
+		return st, errors.New("authserver: a record in the store is not one of ours")
+	}
+	return st, nil
+}
+
+func (st state) raw() json.RawMessage {
+	raw, err := json.Marshal(st)
+	if err != nil {
+		panic("authserver: " + err.Error()) // strings, a time of our own and numbers always encode
+	}
+	return raw
+}
+
+// pair is what one request was given: an access token and mostly a refresh token, hanging on a family. The family is the
+// record of one login: it ends, and with it everything that hangs on it. Tokens hold its Key in Record.Grant, so that
+// ending it needs no list of them.
+type pair struct {
+	id              string       // of the request that made it
+	now             time.Time    // of this request: what is told of its lifetimes counts from here
+	family          store.Handle // zero: a client's own token
+	access, refresh store.Handle
+	scopes          []string
+	expiry          time.Time
+	refreshExpiry   time.Time
+}
+
+// begin creates a family for subject and its first pair, with a refresh token if asked for.
+func (s *Server) begin(ctx context.Context, c *client, subject string, scopes []string, refresh bool) (*pair, error) {
+	now, id := s.now(), rand.Text()
+	life := c.d.GrantTTL
+	if !refresh {
+		life = min(life, c.d.AccessTTL)
+	}
+	family := &store.Record{
+		ID: id, Subject: subject, Provider: s.issuer, Created: now, Updated: now, Expires: now.Add(life),
+		Token: store.Token{Scopes: scopes, Extra: state{Client: c.ID}.raw()},
+	}
+	stored, err := s.tokens.Put(ctx, store.Key("authserver", "family", id), family)
+	if err != nil {
+		return nil, err
+	}
+	p, err := s.mint(ctx, c, stored, scopes, now)
+	if err != nil {
+		return nil, err
+	}
+	if refresh {
+		err = s.mintRefresh(ctx, c, stored, p, scopes)
+	}
+	return p, err
+}
+
+// mint creates an access token that hangs on family; nil: on none.
+func (s *Server) mint(ctx context.Context, c *client, family *store.Record, scopes []string, now time.Time) (*pair, error) {
+	p := &pair{
+		id: rand.Text(), now: now,
+		access: store.NewCredential(purposeAccess), scopes: scopes, expiry: now.Add(c.d.AccessTTL),
+	}
+	if family != nil {
+		p.family = family.Handle
+		p.expiry = earlier(p.expiry, family.Expires)
+	}
+	_, err := s.tokens.Put(ctx, p.access, &store.Record{
+		ID: p.id, Provider: s.issuer, Grant: p.family, Created: now, Updated: now, Expires: p.expiry,
+		Token: store.Token{TokenType: c.d.TokenType, Scopes: scopes, Expiry: p.expiry, Extra: state{Client: c.ID}.raw()},
+	})
+	return p, err
+}
+
+// mintRefresh adds a refresh token for all of scopes to p.
+func (s *Server) mintRefresh(ctx context.Context, c *client, family *store.Record, p *pair, scopes []string) error {
+	now := p.now
+	p.refresh = store.NewCredential(purposeRefresh)
+	p.refreshExpiry = earlier(now.Add(c.d.RefreshTTL), family.Expires)
+	_, err := s.tokens.Put(ctx, p.refresh, &store.Record{
+		ID: rand.Text(), Provider: s.issuer, Grant: p.family, Created: now, Updated: now, Expires: p.refreshExpiry,
+		Token: store.Token{Scopes: scopes, Extra: state{Client: c.ID}.raw()},
+	})
+	return err
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.IsZero() || a.Before(b) {
+		return a
+	}
+	return b
+}
+
+// discard removes a pair that nobody was told, and its family if it was begun for it: a loser's, of a race for one
+// credential. What cannot be removed expires unused.
+func (s *Server) discard(ctx context.Context, p *pair, family bool) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	handles := []store.Handle{p.access}
+	if !p.refresh.IsZero() {
+		handles = append(handles, p.refresh)
+	}
+	if family {
+		handles = append(handles, p.family)
+	}
+	for _, h := range handles {
+		_ = s.tokens.Delete(ctx, h, "")
+	}
+}
+
+// spend marks rec as used for the pair p, by compare-and-set: of any number of requests with one credential exactly one
+// gets nil, whatever process it runs in. The others get store.ErrConflict. The mark is not Record.Ended, since an ended
+// record may be swept or replaced, and a second use has to be recognised as long as the credential would have lived.
+func (s *Server) spend(ctx context.Context, rec *store.Record, st state, p *pair) error {
+	now := s.now()
+	st.Spent, st.By = now, p.id
+	spent := rec.Clone()
+	spent.Token.Extra, spent.Updated = st.raw(), now
+	_, err := s.tokens.Put(ctx, rec.Handle, spent)
+	if err == nil || errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	// The write may have happened. If it did, the client must get what it paid for.
+	if again, readErr := s.tokens.Get(ctx, rec.Handle); readErr == nil {
+		if st, stateErr := stateOf(again); stateErr == nil && st.By == p.id {
+			return nil
+		}
+	}
+	return err
+}
+
+// family returns the live family behind h; store.ErrNotFound when it is over.
+func (s *Server) family(ctx context.Context, h store.Handle) (*store.Record, error) {
+	rec, err := s.tokens.Get(ctx, h)
+	if err != nil {
+		return nil, err
+	}
+	if rec.Expired(s.now()) {
+		return nil, store.ErrNotFound
+	}
+	return rec, nil
+}
+
+// end ends the family behind h, and so everything that hangs on it.
+func (s *Server) end(ctx context.Context, h store.Handle) error {
+	for range 10 {
+		rec, err := s.tokens.Get(ctx, h)
+		switch {
+		case errors.Is(err, store.ErrNotFound): // ended ones too
+			return nil
+		case err != nil:
+			return err
+		}
+		rec.Ended = s.now()
+		rec.Updated = rec.Ended
+		_, err = s.tokens.Put(ctx, h, rec)
+		switch {
+		case errors.Is(err, store.ErrConflict): // somebody ends it too
+		case errors.Is(err, store.ErrNotFound):
+			return nil
+		default:
+			return err
+		}
+	}
+	return errors.New("authserver: ending a login: too many conflicts")
+}

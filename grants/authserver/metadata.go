@@ -1,0 +1,98 @@
+package authserver
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+)
+
+// Endpoints are where the application has mounted what [Server.Metadata] tells about: URLs, or paths at the issuer's
+// host. An empty one is left out.
+type Endpoints struct {
+	Authorize, Token, Revoke, Introspect, UserInfo string
+}
+
+type metadata struct {
+	Issuer            string   `json:"issuer"`
+	Authorize         string   `json:"authorization_endpoint,omitempty"`
+	Token             string   `json:"token_endpoint,omitempty"`
+	Revoke            string   `json:"revocation_endpoint,omitempty"`
+	Introspect        string   `json:"introspection_endpoint,omitempty"`
+	UserInfo          string   `json:"userinfo_endpoint,omitempty"`
+	Scopes            []string `json:"scopes_supported,omitempty"`
+	ResponseTypes     []string `json:"response_types_supported"`
+	GrantTypes        []string `json:"grant_types_supported"`
+	AuthMethods       []string `json:"token_endpoint_auth_methods_supported"`
+	RevokeMethods     []string `json:"revocation_endpoint_auth_methods_supported,omitempty"`
+	IntrospectMethods []string `json:"introspection_endpoint_auth_methods_supported,omitempty"`
+	Challenges        []string `json:"code_challenge_methods_supported"`
+	Iss               bool     `json:"authorization_response_iss_parameter_supported"`
+}
+
+// Metadata returns the document of RFC 8414, to be mounted at /.well-known/oauth-authorization-server followed by the
+// issuer's path. Without [Options.Issuer] it answers 404.
+func (s *Server) Metadata(e Endpoints) http.Handler {
+	doc := s.metadata(e)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case s.issuer == "":
+			fail(http.StatusNotFound, "invalid_request", "the server has no issuer").write(w)
+		case r.Method != http.MethodGet && r.Method != http.MethodHead:
+			w.Header().Set("Allow", "GET, HEAD")
+			fail(http.StatusMethodNotAllowed, "invalid_request", "the method must be GET").write(w)
+		default:
+			writeJSON(w, http.StatusOK, doc)
+		}
+	})
+}
+
+func (s *Server) metadata(e Endpoints) metadata {
+	doc := metadata{
+		Issuer:    s.issuer,
+		Authorize: s.endpoint(e.Authorize), Token: s.endpoint(e.Token), Revoke: s.endpoint(e.Revoke),
+		Introspect: s.endpoint(e.Introspect), UserInfo: s.endpoint(e.UserInfo),
+		ResponseTypes: []string{}, GrantTypes: []string{}, Challenges: []string{"S256"}, Iss: true,
+	}
+	for _, c := range s.clients {
+		doc.Scopes = append(doc.Scopes, c.Scopes...)
+		doc.GrantTypes = append(doc.GrantTypes, c.Grants...)
+		for _, m := range c.d.AuthMethods {
+			if c.public == (m == authNone) {
+				doc.AuthMethods = append(doc.AuthMethods, m)
+			}
+		}
+	}
+	for _, list := range []*[]string{&doc.Scopes, &doc.GrantTypes, &doc.AuthMethods} {
+		slices.Sort(*list)
+		*list = slices.Compact(*list)
+	}
+	for grant, response := range map[string]string{grantCode: "code", grantImplicit: "token"} {
+		if slices.Contains(doc.GrantTypes, grant) {
+			doc.ResponseTypes = append(doc.ResponseTypes, response)
+		}
+	}
+	slices.Sort(doc.ResponseTypes)
+	if e.Revoke != "" {
+		doc.RevokeMethods = doc.AuthMethods
+	}
+	if e.Introspect != "" {
+		doc.IntrospectMethods = slices.DeleteFunc(slices.Clone(doc.AuthMethods), func(m string) bool { return m == authNone })
+	}
+	return doc
+}
+
+// endpoint resolves what the application said against the issuer; a path keeps its last slash, or its lack of one.
+func (s *Server) endpoint(said string) string {
+	if said == "" {
+		return ""
+	}
+	base, err := url.Parse(s.issuer)
+	if err != nil {
+		return said
+	}
+	to, err := base.Parse(said)
+	if err != nil {
+		return said
+	}
+	return to.String()
+}

@@ -1,0 +1,187 @@
+package authserver
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+	"unicode/utf8"
+)
+
+// maxBody bounds a request's body, and maxParam a parameter in it.
+const (
+	maxBody  = 64 << 10
+	maxParam = 32 << 10
+)
+
+// mount is the dialects spoken at one path.
+type mount []*dialect
+
+// mount returns the dialects given, or all when none is.
+func (s *Server) mount(dialects []*Dialect) mount {
+	var m mount
+	for _, d := range dialects {
+		if known := s.dialects[d]; known != nil {
+			m = append(m, known)
+		}
+	}
+	if len(dialects) == 0 {
+		for _, d := range s.dialects {
+			m = append(m, d)
+		}
+	}
+	return m
+}
+
+func (m mount) that(match func(*dialect) bool) mount {
+	var some mount
+	for _, d := range m {
+		if match(d) {
+			some = append(some, d)
+		}
+	}
+	return some
+}
+
+func (m mount) has(d *dialect) bool {
+	return len(m.that(func(other *dialect) bool { return other == d })) > 0
+}
+
+// atPath returns the dialects that allow path's last slash, or its absence.
+func (m mount) atPath(path string) (mount, error) {
+	if path == "" || path == "/" { // a prefix was stripped: nothing to tell
+		return m, nil
+	}
+	slash := strings.HasSuffix(path, "/")
+	some := m.that(func(d *dialect) bool { return d.TrailingSlash == slash })
+	switch {
+	case len(some) > 0:
+		return some, nil
+	case len(m) == 0:
+		return nil, fail(http.StatusNotFound, "invalid_request", "no client uses this endpoint")
+	case slash:
+		return nil, fail(http.StatusNotFound, "invalid_request", "the path of this endpoint has no slash at its end: leave it out")
+	default:
+		return nil, fail(http.StatusNotFound, "invalid_request", "the path of this endpoint ends in a slash: add it")
+	}
+}
+
+// params are a request's parameters. One without a value is as good as absent (RFC 6749 section 3.1).
+type params map[string]string
+
+// the parameters that must not come twice; others are ignored (RFC 6749 section 3.2).
+var known = map[string]bool{
+	"grant_type": true, "client_id": true, "client_secret": true, "username": true, "password": true, "scope": true,
+	"code": true, "redirect_uri": true, "code_verifier": true, "refresh_token": true, "token": true,
+	"token_type_hint": true, "response_type": true, "state": true, "code_challenge": true,
+	"code_challenge_method": true, "request": true, "decision": true,
+}
+
+// set adds a parameter and tells what is wrong with it.
+func (p params) set(name, value string) error {
+	if !known[name] {
+		return nil
+	}
+	switch _, twice := p[name]; {
+	case twice:
+		return invalidRequest("the parameter " + name + " comes twice")
+	case len(value) > maxParam:
+		return invalidRequest("the parameter " + name + " is too long")
+	case strings.Contains(value, "\x00") || !utf8.ValidString(value):
+		return invalidRequest("the parameter " + name + " is not UTF-8 text")
+	}
+	p[name] = value
+	return nil
+}
+
+func (p params) addQuery(values url.Values) error {
+	for name, all := range values {
+		for _, value := range all {
+			if err := p.set(name, value); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// readBody reads the parameters of a form or JSON body and returns the dialects of m that take such a one.
+func (m mount) readBody(w http.ResponseWriter, r *http.Request) (params, mount, error) {
+	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil && !errors.Is(err, mime.ErrInvalidMediaParameter) {
+		media = ""
+	}
+	isJSON, isForm := media == "application/json", media == "application/x-www-form-urlencoded"
+	some := m.that(func(d *dialect) bool { return (d.JSON && isJSON) || (!d.JSON && isForm) })
+	if len(some) == 0 || len(r.Header.Values("Content-Type")) > 1 {
+		want := "application/x-www-form-urlencoded"
+		if len(m) > 0 && m[0].JSON {
+			want = "application/json"
+		}
+		return nil, nil, invalidRequest("the Content-Type must be " + want)
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+			return nil, nil, fail(http.StatusRequestEntityTooLarge, "invalid_request", "the body is too large")
+		}
+		return nil, nil, invalidRequest("the body could not be read")
+	}
+	p := params{}
+	if isJSON {
+		return p, some, p.addJSON(body)
+	}
+	values, err := url.ParseQuery(string(body))
+	if err != nil {
+		return nil, nil, invalidRequest("the body is not a form")
+	}
+	return p, some, p.addQuery(values)
+}
+
+// addJSON adds the members of one JSON object, null ones left out. It reads member by member, since decoding into a map
+// would let the second of two equal names win.
+func (p params) addJSON(body []byte) error {
+	malformed := invalidRequest("the body is not a JSON object")
+	if !utf8.Valid(body) {
+		return malformed
+	}
+	dec := json.NewDecoder(bytes.NewReader(body))
+	if start, err := dec.Token(); err != nil || start != json.Delim('{') {
+		return malformed
+	}
+	for dec.More() {
+		name, err := dec.Token()
+		if err != nil {
+			return malformed
+		}
+		var raw json.RawMessage
+		if err := dec.Decode(&raw); err != nil {
+			return malformed
+		}
+		text, _ := name.(string)
+		if !known[text] {
+			continue
+		}
+		var value *string
+		if json.Unmarshal(raw, &value) != nil {
+			return invalidRequest("the member " + text + " must be a string")
+		}
+		if value == nil {
+			value = new(string)
+		}
+		if err := p.set(text, *value); err != nil {
+			return err
+		}
+	}
+	if _, err := dec.Token(); err != nil {
+		return malformed
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return malformed
+	}
+	return nil
+}

@@ -1,0 +1,78 @@
+package authserver
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/tokenkeep/tokenkeep/store"
+)
+
+// UserInfo returns the userinfo endpoint: GET or POST with an access token of this server in the Authorization header is
+// answered with what [Options.UserInfo] says, if its login was granted all of scopes. An application that wants more of
+// its resources than this uses a guard around them.
+func (s *Server) UserInfo(scopes ...string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodPost {
+			w.Header().Set("Allow", "GET, POST")
+			fail(http.StatusMethodNotAllowed, "invalid_request", "the method must be GET or POST").write(w)
+			return
+		}
+		info, err := s.info(r.Context(), r.Header.Values("Authorization"), scopes)
+		if err != nil {
+			deny(w, failureOf(err), scopes)
+			return
+		}
+		writeJSON(w, http.StatusOK, info)
+	})
+}
+
+func (s *Server) info(ctx context.Context, headers, scopes []string) (any, error) {
+	invalid := fail(http.StatusUnauthorized, "invalid_token", "the access token is unknown, expired or revoked")
+	if len(headers) == 0 {
+		return nil, fail(http.StatusUnauthorized, "", "")
+	}
+	scheme, credential, _ := strings.Cut(headers[0], " ")
+	if len(headers) > 1 || !strings.EqualFold(scheme, "Bearer") {
+		return nil, invalidRequest("one Authorization header with a Bearer token is needed")
+	}
+	rec, err := s.Verify(ctx, strings.Trim(credential, " "))
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil, invalid
+	case err != nil:
+		return nil, err
+	case rec.Subject == "": // a client's own token
+		return nil, invalid
+	case !within(scopes, rec.Token.Scopes):
+		return nil, fail(http.StatusForbidden, "insufficient_scope", "the access token is for another scope")
+	case s.userInfo == nil:
+		return map[string]string{"sub": rec.Subject}, nil
+	}
+	info, err := s.userInfo(ctx, rec)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, invalid
+	}
+	return info, err
+}
+
+// deny challenges as RFC 6750 section 3 says: no error code for a request without a token.
+func deny(w http.ResponseWriter, f *failure, scopes []string) {
+	if f.status < http.StatusInternalServerError {
+		challenge := `Bearer realm="userinfo"`
+		if f.code != "" {
+			challenge += `, error="` + f.code + `"`
+		}
+		if f.code == "insufficient_scope" {
+			challenge += `, scope="` + strings.Join(scopes, " ") + `"`
+		}
+		w.Header().Set("WWW-Authenticate", challenge)
+	}
+	if f.code == "" {
+		noStore(w.Header())
+		w.WriteHeader(f.status)
+		return
+	}
+	f.write(w)
+}

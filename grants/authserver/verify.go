@@ -1,0 +1,68 @@
+package authserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/tokenkeep/tokenkeep/store"
+)
+
+// Verify returns the record of an access token of this server, so that a guard can use the Server as its verifier: Subject
+// is who it was issued for, "" for a client's own token; Token holds the granted Scopes and the Expiry, but not the token;
+// Token.Extra names the client as client_id. The error is store.ErrNotFound when there is no such token, or it is expired
+// or revoked, or its login was ended, or its client is no more; every other error means that the store could not tell.
+func (s *Server) Verify(ctx context.Context, credential string) (*store.Record, error) {
+	rec, _, err := s.live(ctx, store.Credential(purposeAccess, credential))
+	return rec, err
+}
+
+// live returns an unspent, unexpired token's record and state, with its family's subject.
+func (s *Server) live(ctx context.Context, h store.Handle) (*store.Record, state, error) {
+	rec, err := s.tokens.Get(ctx, h)
+	if err != nil {
+		return nil, state{}, err
+	}
+	st, err := stateOf(rec)
+	switch {
+	case err != nil:
+		return nil, st, err
+	case !st.Spent.IsZero() || rec.Expired(s.now()) || s.clients[st.Client] == nil:
+		return nil, st, store.ErrNotFound
+	case !rec.Grant.IsZero():
+		family, err := s.family(ctx, rec.Grant)
+		if err != nil {
+			return nil, st, err
+		}
+		rec.Subject = family.Subject
+	}
+	return rec, st, nil
+}
+
+// EndSubject ends every login of subject, with all that was issued for it, and its unused codes: after a change of
+// password, or when the account is closed. It needs a store that is a [store.Lister]; with others the error wraps
+// errors.ErrUnsupported.
+func (s *Server) EndSubject(ctx context.Context, subject string) error {
+	lister, ok := s.tokens.(store.Lister)
+	if !ok {
+		return fmt.Errorf("authserver: ending a subject's logins: %T cannot list: %w", s.tokens, errors.ErrUnsupported)
+	}
+	for cursor := ""; ; {
+		recs, next, err := lister.List(ctx, subject, cursor, 100)
+		if err != nil {
+			return err
+		}
+		for _, rec := range recs {
+			// The store may hold the subject's records of others too, who have no business with this.
+			if st, err := stateOf(rec); err != nil || rec.Provider != s.issuer || s.clients[st.Client] == nil {
+				continue
+			}
+			if err := s.end(ctx, rec.Handle); err != nil {
+				return err
+			}
+		}
+		if cursor = next; cursor == "" {
+			return nil
+		}
+	}
+}
