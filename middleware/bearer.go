@@ -1,0 +1,83 @@
+package middleware
+
+import "strings"
+
+// bearer reads the Authorization field lines (RFC 6750 section 2.1) without allocating:
+//
+//	credentials = "Bearer" 1*SP b64token        b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="
+//
+// The scheme's case does not matter (RFC 9110 section 11.1). Another scheme is no bearer token at all, which is not an
+// error; more than one line is one, whichever of them is good.
+func bearer(lines []string, limit int) (string, *denial) {
+	switch len(lines) {
+	case 0:
+		return "", denyNoToken
+	case 1:
+	default:
+		return "", denyTwoHeaders
+	}
+	const scheme = "Bearer"
+	line := lines[0]
+	if len(line) < len(scheme) || !strings.EqualFold(line[:len(scheme)], scheme) {
+		return "", denyNoToken
+	}
+	token := line[len(scheme):]
+	if token != "" && isTokenChar(token[0]) {
+		return "", denyNoToken // a longer scheme name, such as BearerX
+	}
+	n := 0
+	for n < len(token) && token[n] == ' ' {
+		n++
+	}
+	if n == 0 || n == len(token) {
+		return "", denyMalformed
+	}
+	return checkToken(token[n:], limit)
+}
+
+// checkToken refuses what no verifier needs to see: the length first, before anything is hashed or parsed.
+func checkToken(token string, limit int) (string, *denial) {
+	if len(token) > limit {
+		return "", denyInvalidToken
+	}
+	i := 0
+	for i < len(token) && isB64TokenChar(token[i]) {
+		i++
+	}
+	chars := i
+	for i < len(token) && token[i] == '=' {
+		i++
+	}
+	if chars > 0 && i == len(token) {
+		return token, nil
+	}
+	for ; i < len(token); i++ {
+		if token[i] < ' ' || token[i] == 0x7f {
+			return "", denyMalformed // a control character is no token of anybody's
+		}
+	}
+	return "", denyInvalidToken
+}
+
+func isAlphaNum(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+}
+
+func isB64TokenChar(c byte) bool {
+	return isAlphaNum(c) || c == '-' || c == '.' || c == '_' || c == '~' || c == '+' || c == '/'
+}
+
+// isTokenChar is tchar of RFC 9110 section 5.6.2: what a scheme's name is made of.
+func isTokenChar(c byte) bool {
+	return isAlphaNum(c) || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
+}
+
+// isScopeToken is scope-token of RFC 6749 section 3.3. It is also safe inside a quoted-string.
+func isScopeToken(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c <= ' ' || c > '~' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return s != ""
+}

@@ -1,0 +1,169 @@
+package middleware
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/tokenkeep/tokenkeep/store"
+)
+
+// Why a request was refused; what [Guard.Check] returns is one of them by errors.Is, and a resolver or an application
+// may return or pass them to [Guard.Deny] itself. What store.ErrNotFound is, is ErrInvalidToken to Deny; what is none
+// of them is ErrUnavailable.
+var (
+	// ErrNoToken: the request carries no bearer token and no session (401, without an error code: RFC 6750 section 3.1).
+	ErrNoToken = errors.New("middleware: no token")
+	// ErrInvalidRequest: the credentials are malformed, repeated or sent in more than one way (400).
+	ErrInvalidRequest = errors.New("middleware: invalid request")
+	// ErrInvalidToken: the token or session is unknown, expired, revoked or malformed, or its user is gone (401).
+	ErrInvalidToken = errors.New("middleware: invalid token")
+	// ErrInsufficientScope: the token is good but lacks a required scope (403).
+	ErrInsufficientScope = errors.New("middleware: insufficient scope")
+	// ErrForbidden: the user may not do this, or a request with a session came from another origin (403).
+	ErrForbidden = errors.New("middleware: forbidden")
+	// ErrUnavailable: it could not be found out whether the token is good, or whose it is (503).
+	ErrUnavailable = errors.New("middleware: unavailable")
+)
+
+// denial is a refusal with all that its answer needs. Its text reaches the client; its cause only the log.
+type denial struct {
+	kind      error
+	status    int
+	code      string // as in challenge and body
+	text      string // printable, without quotes and backslashes
+	scope     string
+	over      bool // the credential will never be good again: a cookie that carried it is cleared
+	anonymous bool // Optional lets it through: there are no credentials, or a cookie that was cleared
+	cause     error
+}
+
+func (d *denial) Error() string {
+	text := d.kind.Error()
+	if d.text != "" {
+		text += ": " + d.text
+	}
+	if d.cause != nil {
+		text += ": " + d.cause.Error()
+	}
+	return text
+}
+
+func (d *denial) Unwrap() []error {
+	if d.cause == nil {
+		return []error{d.kind}
+	}
+	return []error{d.kind, d.cause}
+}
+
+func (d denial) because(cause error) *denial {
+	d.cause = cause
+	return &d
+}
+
+func malformed(text string) *denial {
+	return &denial{kind: ErrInvalidRequest, status: http.StatusBadRequest, code: "invalid_request", text: text}
+}
+
+var (
+	denyNoToken      = &denial{kind: ErrNoToken, status: http.StatusUnauthorized, anonymous: true}
+	denyTwoHeaders   = malformed("more than one Authorization header")
+	denyMalformed    = malformed("malformed Authorization header")
+	denyTwoWays      = malformed("credentials sent more than once")
+	denyBody         = malformed("unreadable form")
+	denyInvalidToken = &denial{kind: ErrInvalidToken, status: http.StatusUnauthorized, code: "invalid_token", text: "the token is not valid", over: true}
+	denyExpired      = &denial{kind: ErrInvalidToken, status: http.StatusUnauthorized, code: "invalid_token", text: denyInvalidToken.text}
+	denySession      = &denial{kind: ErrInvalidToken, status: http.StatusUnauthorized, code: "invalid_token", text: denyInvalidToken.text, anonymous: true}
+	denyScope        = &denial{kind: ErrInsufficientScope, status: http.StatusForbidden, code: "insufficient_scope", text: "the token lacks a required scope"}
+	denyForbidden    = &denial{kind: ErrForbidden, status: http.StatusForbidden, code: "access_denied"}
+	denyCrossOrigin  = &denial{kind: ErrForbidden, status: http.StatusForbidden, code: "access_denied", text: "the request comes from another origin"}
+	denyUnavailable  = &denial{kind: ErrUnavailable, status: http.StatusServiceUnavailable, code: "temporarily_unavailable"}
+)
+
+func denialOf(err error) *denial {
+	var d *denial
+	switch {
+	case errors.As(err, &d):
+		return d
+	case errors.Is(err, ErrNoToken):
+		return denyNoToken
+	case errors.Is(err, ErrInvalidRequest):
+		return malformed("")
+	case errors.Is(err, ErrInvalidToken), errors.Is(err, store.ErrNotFound):
+		return denyInvalidToken
+	case errors.Is(err, ErrInsufficientScope):
+		return denyScope
+	case errors.Is(err, ErrForbidden):
+		return denyForbidden
+	default:
+		return denyUnavailable.because(err)
+	}
+}
+
+// Deny answers a request that was refused: status, challenge (RFC 6750 section 3) and a JSON body equal to the
+// challenge, or whatever Options.Deny makes of it. err comes from [Guard.Check], or is one of the package's errors.
+func (g *Guard[U]) Deny(w http.ResponseWriter, r *http.Request, err error) {
+	d := denialOf(err)
+	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	if challenge := g.challenge(d); challenge != "" {
+		h.Set("Www-Authenticate", challenge)
+	}
+	if d.kind == ErrUnavailable {
+		h.Set("Retry-After", strconv.Itoa(retryAfter(err)))
+		if r.Context().Err() == nil { // otherwise the client left, and that is the cause
+			g.o.Logger.ErrorContext(r.Context(), "middleware: request refused: unavailable", "error", err)
+		}
+	}
+	if g.o.Deny != nil && g.o.Deny(w, r, err) {
+		return
+	}
+	h.Set("Content-Type", "application/json")
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(d.status)
+	io.WriteString(w, d.body()) //nolint:errcheck // the client left
+}
+
+// body is JSON equal to the challenge. Codes and texts are this file's own and need no escaping.
+func (d *denial) body() string {
+	switch {
+	case d.code == "":
+		return "{}\n"
+	case d.text == "":
+		return `{"error":"` + d.code + "\"}\n"
+	}
+	return `{"error":"` + d.code + `","error_description":"` + d.text + "\"}\n"
+}
+
+// challenge returns the WWW-Authenticate value, "" where a challenge would mislead: trying again with another token
+// helps neither a forbidden user nor a store that is down.
+func (g *Guard[U]) challenge(d *denial) string {
+	if d.kind == ErrForbidden || d.kind == ErrUnavailable {
+		return ""
+	}
+	challenge := g.bearer // the scheme and the realm
+	if d.code != "" {
+		challenge += `, error="` + d.code + `"`
+		if d.text != "" {
+			challenge += `, error_description="` + d.text + `"`
+		}
+		if d.scope != "" {
+			challenge += `, scope="` + d.scope + `"`
+		}
+	}
+	if g.metadata.url != "" && d.status != http.StatusBadRequest {
+		challenge += `, resource_metadata="` + g.metadata.url + `"`
+	}
+	return challenge
+}
+
+// retryAfter is in seconds: what the cause asks for, within an hour, else a short while.
+func retryAfter(err error) int {
+	var hint interface{ RetryAfter() time.Duration }
+	if errors.As(err, &hint) && hint.RetryAfter() > 0 {
+		return int((min(hint.RetryAfter(), time.Hour) + time.Second - 1) / time.Second)
+	}
+	return 2
+}

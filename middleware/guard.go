@@ -1,0 +1,208 @@
+package middleware
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/tokenkeep/tokenkeep/middleware/internal/browser"
+	"github.com/tokenkeep/tokenkeep/store"
+	"github.com/tokenkeep/tokenkeep/store/keeper"
+)
+
+// Guard demands a bearer token (RFC 6750) and knows whose it is: U is the application's user type. Make one with
+// [New]; the zero Guard is not usable. All methods are safe for concurrent use.
+type Guard[U any] struct {
+	verifier Verifier
+	resolve  func(context.Context, *store.Record) (U, error)
+	o        Options
+	bearer   string // how every challenge begins
+	metadata metadata
+	key      *identityKey
+	name     any  // the same key for carriers that look up strings only
+	nilable  bool // U is a type whose nil means that resolve forgot its error
+}
+
+// New returns the guard that asks v about credentials and resolve about users. resolve runs once a request, after the
+// token was found good and before scopes are compared; it maps a record to the application's user, usually by
+// Record.Subject, and answers store.ErrNotFound if there is none (401), [ErrForbidden] if the user may not enter (403),
+// and any other error if it could not find out (503). A nil pointer without an error is a fault of resolve's (503).
+// [Self] resolves to the record.
+//
+// A nil o means the defaults; the error names every setting that is wrong.
+func New[U any](v Verifier, resolve func(ctx context.Context, rec *store.Record) (U, error), o *Options) (*Guard[U], error) {
+	opts, err := o.withDefaults()
+	errs := []error{err}
+	if v == nil {
+		errs = append(errs, errors.New("middleware: the verifier is nil"))
+	}
+	if resolve == nil {
+		errs = append(errs, errors.New("middleware: the resolver is nil"))
+	}
+	meta, err := newMetadata(&opts)
+	errs = append(errs, err)
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	g := &Guard[U]{verifier: v, resolve: resolve, o: opts, metadata: meta, key: new(identityKey)}
+	g.bearer = "Bearer realm=" + quote(opts.Realm)
+	g.name = "tokenkeep/middleware/" + rand.Text()
+	switch reflect.TypeFor[U]().Kind() {
+	case reflect.Pointer, reflect.Interface, reflect.Map, reflect.Func, reflect.Chan:
+		g.nilable = true
+	}
+	return g, nil
+}
+
+// Require admits requests with a good token or session that was granted all of these scopes (whole, case-sensitive,
+// in any order), and answers all others with [Guard.Deny]. It panics if a scope is not one by RFC 6749 section 3.3, as
+// that is a fault of the program: no token can have it.
+func (g *Guard[U]) Require(scopes ...string) func(http.Handler) http.Handler {
+	return g.middleware((*Guard[U]).Check, scopes)
+}
+
+// Optional is [Guard.Require] that also admits requests without credentials, and those whose session is over (the
+// cookie is cleared): [Guard.User] then says false. A bad token is refused all the same, and so is a good one that
+// lacks a scope.
+func (g *Guard[U]) Optional(scopes ...string) func(http.Handler) http.Handler {
+	return g.middleware((*Guard[U]).CheckOptional, scopes)
+}
+
+type check[U any] func(g *Guard[U], w http.ResponseWriter, r *http.Request, scopes ...string) (*http.Request, error)
+
+func (g *Guard[U]) middleware(check check[U], scopes []string) func(http.Handler) http.Handler {
+	for _, s := range scopes {
+		if !isScopeToken(s) {
+			panic(fmt.Sprintf("middleware: not a scope: %q", s))
+		}
+	}
+	scopes = slices.Clone(scopes)
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			r, err := check(g, w, r, scopes...)
+			if err != nil {
+				g.Deny(w, r, err)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+// Check decides about a request, scopes included, and answers nothing: on w it only sets headers (a session's cookie).
+// The request it returns carries the user and goes to the handler; it is never nil. The error is one of the package's
+// by errors.Is and goes to [Guard.Deny].
+func (g *Guard[U]) Check(w http.ResponseWriter, r *http.Request, scopes ...string) (*http.Request, error) {
+	id := g.from(r.Context()) // set by an outer mount of this guard, which validated
+	if id == nil {
+		var refused *denial
+		if id, refused = g.authenticate(w, r); refused != nil {
+			return r, refused
+		}
+		r = r.WithContext(id)
+	}
+	for _, s := range scopes {
+		if !slices.Contains(id.rec.Token.Scopes, s) {
+			return r, lacking(scopes)
+		}
+	}
+	return r, nil
+}
+
+// CheckOptional is [Guard.Check] with the rules of [Guard.Optional].
+func (g *Guard[U]) CheckOptional(w http.ResponseWriter, r *http.Request, scopes ...string) (*http.Request, error) {
+	checked, err := g.Check(w, r, scopes...)
+	var d *denial
+	if errors.As(err, &d) && d.anonymous {
+		return r, nil
+	}
+	return checked, err
+}
+
+func lacking(scopes []string) *denial {
+	d := *denyScope
+	if !slices.ContainsFunc(scopes, func(s string) bool { return !isScopeToken(s) }) {
+		d.scope = strings.Join(scopes, " ")
+	}
+	return &d
+}
+
+func (g *Guard[U]) authenticate(w http.ResponseWriter, r *http.Request) (*identity[U], *denial) {
+	token, refused := g.present(w, r)
+	if g.o.Session != nil {
+		browser.Vary(w)
+		switch {
+		case refused == denyNoToken:
+			return g.authenticateSession(w, r)
+		case refused == nil && g.o.Session.presented(r):
+			return nil, denyTwoWays
+		}
+	}
+	if refused != nil {
+		return nil, refused
+	}
+	rec, refused := verified(g.verifier.Verify(r.Context(), token))
+	if refused != nil {
+		return nil, refused
+	}
+	return g.resolved(r.Context(), rec)
+}
+
+func (g *Guard[U]) authenticateSession(w http.ResponseWriter, r *http.Request) (*identity[U], *denial) {
+	rec, refused := g.o.Session.verify(w, r)
+	if refused != nil {
+		return nil, refused
+	}
+	id, refused := g.resolved(r.Context(), rec)
+	if refused != nil && refused.over {
+		g.o.Session.forget(w, r)
+		refused.anonymous = true
+	}
+	return id, refused
+}
+
+// verified judges what a verifier answered.
+func verified(rec *store.Record, err error) (*store.Record, *denial) {
+	if err == nil && rec != nil {
+		return rec, nil
+	}
+	return judged(err)
+}
+
+func judged(err error) (*store.Record, *denial) {
+	var updated *keeper.UpdatedError
+	var expired *keeper.ExpiredError
+	switch {
+	case err == nil:
+		return nil, denyUnavailable.because(errors.New("the verifier returned neither record nor error"))
+	case errors.Is(err, store.ErrNotFound), errors.Is(err, keeper.ErrLoginRequired):
+		return nil, denyInvalidToken.because(err)
+	case errors.As(err, &updated) && updated.Record != nil:
+		return updated.Record, nil // signal mode: refreshed and stored, and good
+	case errors.As(err, &expired):
+		return nil, denyExpired.because(err) // manual mode: the application refreshes, so the session is not over
+	}
+	return nil, denyUnavailable.because(err)
+}
+
+func (g *Guard[U]) resolved(ctx context.Context, rec *store.Record) (*identity[U], *denial) {
+	user, err := g.resolve(ctx, rec)
+	switch {
+	case err == nil:
+	case errors.Is(err, store.ErrNotFound), errors.Is(err, ErrInvalidToken):
+		return nil, denyInvalidToken.because(err)
+	case errors.Is(err, ErrForbidden):
+		return nil, denyForbidden.because(err)
+	default:
+		return nil, denyUnavailable.because(err)
+	}
+	if g.nilable && reflect.ValueOf(&user).Elem().IsNil() {
+		return nil, denyUnavailable.because(errors.New("the resolver returned neither user nor error"))
+	}
+	return g.identify(ctx, user, rec), nil
+}

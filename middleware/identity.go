@@ -1,0 +1,91 @@
+package middleware
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/tokenkeep/tokenkeep/store"
+)
+
+// identityKey is the type of the key in a request's context. Each guard has its own, so that no guard finds the user
+// of another one, and nothing that a request carries can name it.
+type identityKey struct{ _ byte }
+
+// identity is a context that knows the user: context and value in one allocation.
+type identity[U any] struct {
+	context.Context
+	key  *identityKey
+	user U
+	rec  *store.Record
+}
+
+// Value answers for the guard's own key and passes all others on.
+func (id *identity[U]) Value(key any) any {
+	if key == any(id.key) {
+		return id
+	}
+	return id.Context.Value(key)
+}
+
+// Format keeps a printed context free of users and records.
+func (*identity[U]) Format(f fmt.State, _ rune) { fmt.Fprint(f, "middleware.identity") }
+
+func (g *Guard[U]) from(ctx context.Context) *identity[U] {
+	id, _ := ctx.Value(g.key).(*identity[U])
+	return id
+}
+
+func (g *Guard[U]) carried(ctx context.Context) *identity[U] {
+	if id := g.from(ctx); id != nil {
+		return id
+	}
+	id, _ := ctx.Value(g.name).(*identity[U]) // a *gin.Context: it looks up strings only
+	return id
+}
+
+// User returns the user that this guard resolved for the request whose context ctx is, or is derived from; false if
+// there is none: no guard ran, or [Guard.Optional] let an anonymous request through. With ginauth a *gin.Context works
+// as well, and so does a copy of it.
+func (g *Guard[U]) User(ctx context.Context) (U, bool) {
+	if id := g.carried(ctx); id != nil {
+		return id.user, true
+	}
+	var none U
+	return none, false
+}
+
+// Record returns the record behind the request's token or session; see [Guard.User] for when there is none. Handlers
+// of one request share it; change a Clone.
+func (g *Guard[U]) Record(ctx context.Context) (*store.Record, bool) {
+	if id := g.carried(ctx); id != nil {
+		return id.rec, true
+	}
+	return nil, false
+}
+
+// WithUser returns a context that satisfies [Guard.Require] with these scopes, for tests of handlers:
+//
+//	r = r.WithContext(guard.WithUser(r.Context(), &User{ID: "42"}, "profile"))
+func (g *Guard[U]) WithUser(ctx context.Context, user U, scopes ...string) context.Context {
+	rec := &store.Record{}
+	if self, ok := any(user).(*store.Record); ok && self != nil {
+		rec = self.Clone()
+	}
+	if len(scopes) > 0 {
+		rec.Token.Scopes = append([]string(nil), scopes...)
+	}
+	return g.identify(ctx, user, rec)
+}
+
+func (g *Guard[U]) identify(ctx context.Context, user U, rec *store.Record) *identity[U] {
+	return &identity[U]{Context: ctx, key: g.key, user: user, rec: rec}
+}
+
+// Share hands the identity in ctx to a framework that keeps request values of its own beside the context, under a
+// string that only this guard knows; it does nothing if there is none. For authors of adapters: ginauth passes
+// (*gin.Context).Set.
+func (g *Guard[U]) Share(ctx context.Context, set func(key, identity any)) {
+	if id := g.from(ctx); id != nil {
+		set(g.name, id)
+	}
+}

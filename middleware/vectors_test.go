@@ -1,0 +1,19 @@
+package middleware_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/tokenkeep/tokenkeep/middleware/internal/guardtest"
+)
+
+func TestBearerRequests(t *testing.T) {
+	t.Parallel()
+	guardtest.Run(t, "testdata/bearer_requests.json", func(c *guardtest.Case, guard *guardtest.Guard, next http.HandlerFunc) http.Handler {
+		mount := guard.Require
+		if c.Config.Optional {
+			mount = guard.Optional
+		}
+		return guardtest.Recover(mount(c.Config.Scopes...)(next))
+	})
+}
