@@ -12,7 +12,7 @@ import (
 // Token is what a token endpoint answered (RFC 6749 section 5.1), with lifetimes turned into instants. Its secrets
 // do not print: fmt, slog and JSON show which are set, never their text. The zero Token holds nothing.
 type Token struct {
-	AccessToken  string
+	AccessToken  string // opaque to its holder (RFC 6749 section 1.4)
 	TokenType    string // as answered; requests carry "Bearer" whatever its case
 	RefreshToken string
 	IDToken      string
