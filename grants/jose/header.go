@@ -1,0 +1,109 @@
+package jose
+
+import (
+	"encoding/base64"
+	"strings"
+)
+
+// Names that a reader of tokens or keys acts upon; the same in another case is refused wherever they are.
+var (
+	headerNames = []string{"alg", "kid", "typ", "crit", "b64", "jku", "jwk", "x5u", "x5c", "cty", "enc", "zip"}
+	claimNames  = []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "scope", "scp", "client_id", "cnf", "act",
+		"azp", "nonce", "at_hash", "c_hash", "sid", "events", "auth_time", "acr", "amr", "roles", "groups", "entitlements"}
+	jwkNames = []string{"kty", "use", "key_ops", "alg", "kid", "crv", "x", "y", "n", "e", "k", "d", "keys"}
+)
+
+// jws is a token in compact form (RFC 7515 section 7.1), split but not yet believed.
+type jws struct {
+	signed    string // header and claims, as they were signed
+	claims    string // in base64url
+	signature string // in base64url
+	alg       string
+	kid       string
+	typ       string
+}
+
+// parse splits a token and reads its header. Nothing of the header is used but alg, kid and typ: keys and the places
+// to find them come from configuration.
+func parse(compact string) (jws, error) {
+	first := strings.IndexByte(compact, '.')
+	last := strings.LastIndexByte(compact, '.')
+	if first < 0 || first == last || strings.IndexByte(compact[first+1:last], '.') >= 0 {
+		return jws{}, refuseForm
+	}
+	t := jws{signed: compact[:last], claims: compact[first+1 : last], signature: compact[last+1:]}
+	header, err := decodeText(compact[:first])
+	if err != nil {
+		return jws{}, refuseForm
+	}
+	return t, t.read(header)
+}
+
+func (t *jws) read(header string) error {
+	members, err := readObject(header, headerNames)
+	if err != nil {
+		return refuseHeader
+	}
+	for _, m := range members {
+		var into *string
+		switch m.name {
+		case "alg":
+			into = &t.alg
+		case "kid":
+			into = &t.kid
+		case "typ":
+			into = &t.typ
+		case "crit", "b64": // RFC 7515 section 4.1.11, RFC 7797
+			return refuseCritical
+		default:
+			continue
+		}
+		s, ok := text(m.value)
+		if !ok || s == "" {
+			return refuseHeader
+		}
+		*into = s
+	}
+	return nil
+}
+
+// typed says whether typ is one of accepted, which are lower case and without "application/" (RFC 7515 section 4.1.9).
+func (t *jws) typed(accepted []string) bool {
+	typ := t.typ
+	if len(typ) > len(mediaPrefix) && strings.EqualFold(typ[:len(mediaPrefix)], mediaPrefix) {
+		typ = typ[len(mediaPrefix):]
+	}
+	if len(accepted) == 0 {
+		return typ == "" || strings.EqualFold(typ, "JWT")
+	}
+	for _, a := range accepted {
+		if strings.EqualFold(a, typ) {
+			return true
+		}
+	}
+	return false
+}
+
+const mediaPrefix = "application/"
+
+// decode is base64url as RFC 7515 section 2 has it: no padding, no other characters, no bits left over. The package
+// base64 skips line breaks even when it is strict.
+func decode(s string) ([]byte, error) {
+	if strings.IndexByte(s, '\n') >= 0 || strings.IndexByte(s, '\r') >= 0 {
+		return nil, refuseForm
+	}
+	return base64.RawURLEncoding.Strict().DecodeString(s)
+}
+
+func decodeText(s string) (string, error) {
+	b, err := decode(s)
+	return string(b), err
+}
+
+// text is the string that a JSON value is.
+func text(value string) (string, bool) {
+	if len(value) < 2 || value[0] != '"' {
+		return "", false
+	}
+	return unquote(value)
+}

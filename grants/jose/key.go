@@ -1,0 +1,106 @@
+package jose
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rsa"
+	"crypto/x509"
+	"fmt"
+)
+
+// Key is a key to verify signatures with: a JWK (RFC 7517) without its private part. It prints no key material.
+type Key struct {
+	// ID is the kid. A key without one fits tokens of any kid.
+	ID string
+	// Algorithm is the only one that the key is used with; empty: each that fits Public.
+	Algorithm string
+	// Public is a *rsa.PublicKey, *ecdsa.PublicKey, ed25519.PublicKey, or the []byte of an HMAC secret.
+	Public any
+}
+
+// KeySource finds keys. [KeySet] holds them, [Remote] fetches them.
+//
+// Keys returns those for tokens with this kid; without a kid, all. No keys and no error: there is no such key, and the
+// token is refused. An error means that it could not find out. It is called concurrently, and the answer is only read.
+type KeySource interface {
+	Keys(ctx context.Context, kid string) ([]Key, error)
+}
+
+// KeySet is a set that does not change, such as that of a secret, or of one's own keys:
+//
+//	jose.KeySet{{Algorithm: "HS256", Public: secret}}
+type KeySet []Key
+
+// Keys returns the keys with this kid and those without one; all if kid is empty.
+func (s KeySet) Keys(_ context.Context, kid string) ([]Key, error) {
+	if kid == "" || len(s) == 1 && (s[0].ID == "" || s[0].ID == kid) {
+		return s, nil
+	}
+	var found KeySet
+	for _, k := range s {
+		if k.ID == "" || k.ID == kid {
+			found = append(found, k)
+		}
+	}
+	return found, nil
+}
+
+// String tells identifier, algorithm and type, never the key.
+func (k Key) String() string { return fmt.Sprintf("key(%q, %q, %T)", k.ID, k.Algorithm, k.Public) }
+
+// Format prints [Key.String] for every verb.
+func (k Key) Format(f fmt.State, _ rune) { fmt.Fprint(f, k.String()) }
+
+// fits says why k cannot be used with a, or nil: the type must match, and the strength be that of RFC 7518 sections 3.2
+// to 3.5.
+func (k Key) fits(a *algorithm) error {
+	if k.Algorithm != "" && k.Algorithm != a.name {
+		return fmt.Errorf("jose: key %q is for %q only", k.ID, k.Algorithm)
+	}
+	kty, curve := "", ""
+	switch public := k.Public.(type) {
+	case []byte:
+		kty = "oct"
+		if len(public) < a.hash.Size() || isPublicKey(public) {
+			return fmt.Errorf("jose: secret %q: %d bytes for %s, which needs %d secret ones", k.ID, len(public), a.name, a.hash.Size())
+		}
+	case *rsa.PublicKey:
+		kty = "RSA"
+		if public == nil || public.N == nil || public.N.BitLen() < 2048 || public.N.BitLen() > 8192 ||
+			public.E < 3 || public.E&1 == 0 || public.E > 1<<31-1 {
+			return fmt.Errorf("jose: key %q: RSA takes a modulus of 2048 to 8192 bits and an odd exponent from 3 to 2^31-1", k.ID)
+		}
+	case *ecdsa.PublicKey:
+		kty = "EC"
+		if public != nil && public.Curve != nil && public.X != nil && public.Y != nil {
+			curve = public.Curve.Params().Name
+		}
+	case ed25519.PublicKey:
+		kty = "OKP"
+		if len(public) == ed25519.PublicKeySize {
+			curve = "Ed25519"
+		}
+	}
+	if kty != a.kty || curve != a.curve {
+		return fmt.Errorf("jose: key %q: a %T does not fit %s", k.ID, k.Public, a.name)
+	}
+	return nil
+}
+
+// isPublicKey recognizes a public key that somebody took for a secret: everybody has it, so everybody could sign.
+func isPublicKey(secret []byte) bool {
+	switch {
+	case bytes.HasPrefix(secret, []byte("-----BEGIN ")), bytes.HasPrefix(secret, []byte("ssh-")):
+		return true
+	case secret[0] == '{':
+		_, err := ParseKey(secret)
+		return err == nil
+	case secret[0] == 0x30: // ASN.1 SEQUENCE
+		_, pkix := x509.ParsePKIXPublicKey(secret)
+		_, pkcs1 := x509.ParsePKCS1PublicKey(secret)
+		return pkix == nil || pkcs1 == nil
+	}
+	return false
+}
