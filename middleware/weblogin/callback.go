@@ -1,23 +1,32 @@
 package weblogin
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
 	"time"
+
+	"github.com/tokenkeep/tokenkeep/grants"
+	"github.com/tokenkeep/tokenkeep/store"
 )
 
-const maxQuery = 16 << 10
+const maxAnswer = 16 << 10 // bytes of what a provider sends through the browser
 
 func (l *Login) callback(w http.ResponseWriter, r *http.Request) *Failure {
 	if r.Method != http.MethodGet {
 		return notAllowed(w, http.MethodGet) // HEAD included: a link checker must not use a login up
 	}
-	query, err := parseCallback(r.URL.RawQuery)
+	query, err := parseAnswer(r.URL.RawQuery)
 	if err != nil {
 		return stray(err)
 	}
-	state := query.Get("state")
+	return l.answered(w, r, query, l.client.Exchange)
+}
+
+// answered takes the provider's answer to a login of this browser, once. trade checks it and makes a token of it.
+func (l *Login) answered(w http.ResponseWriter, r *http.Request, answer url.Values, trade trader) *Failure {
+	state := answer.Get("state")
 	f, ok := l.find(r, state)
 	switch {
 	case state == "" || !ok:
@@ -28,18 +37,13 @@ func (l *Login) callback(w http.ResponseWriter, r *http.Request) *Failure {
 	case f.Used:
 		return l.replay(w, r, f)
 	}
-	if f.Who != "" { // refused before it is used up: the one who began it may come back
-		subject, failure := l.signedIn(w, r)
-		if failure != nil {
-			return failure
-		}
-		if subject != "" && who(subject) != f.Who {
-			return stray(errors.New("weblogin: another user has signed in since the login began"))
-		}
+	subject, failure := l.mayFinish(w, r, f)
+	if failure != nil {
+		return failure
 	}
 	first, err := l.remember(r, state)
 	if err != nil {
-		return &Failure{Status: http.StatusServiceUnavailable, Text: textTryLater, Err: err}
+		return later(err)
 	}
 	if err := l.use(w, f); err != nil {
 		return &Failure{Status: http.StatusInternalServerError, Text: textTryLater, Err: err}
@@ -47,29 +51,53 @@ func (l *Login) callback(w http.ResponseWriter, r *http.Request) *Failure {
 	if !first {
 		return l.replay(w, r, f)
 	}
-	tok, err := l.client.Exchange(r.Context(), f.Flow, query)
+	tok, err := trade(r.Context(), f.Flow, answer)
 	if err != nil {
 		return providerFailure(err)
+	}
+	if f.Connect {
+		return l.attach(w, r, tok, subject, f.ReturnTo)
 	}
 	return l.finish(w, r, tok, f.ReturnTo)
 }
 
-// parseCallback refuses what no provider sends: a parameter that is there twice (RFC 6749 section 3.1) may be read
+// mayFinish returns who is signed in now, if that matters to f. It refuses before the login is used up: the one who
+// began it may come back.
+func (l *Login) mayFinish(w http.ResponseWriter, r *http.Request, f *flow) (subject string, _ *Failure) {
+	if f.Who == "" {
+		return "", nil
+	}
+	subject, failure := l.signedIn(w, r)
+	switch {
+	case failure != nil:
+		return "", failure
+	case subject == "" && f.Connect:
+		return "", stray(errors.New("weblogin: nobody is signed in any more"))
+	case subject != "" && who(subject) != f.Who:
+		return "", stray(errors.New("weblogin: another user has signed in since the login began"))
+	}
+	return subject, nil
+}
+
+// trader is Client.Exchange or Client.ImplicitToken.
+type trader = func(context.Context, *grants.Flow, url.Values) (store.Token, error)
+
+// parseAnswer refuses what no provider sends: a parameter that is there twice (RFC 6749 section 3.1) may be read
 // differently by the next one who looks.
-func parseCallback(raw string) (url.Values, error) {
-	if len(raw) > maxQuery {
-		return nil, errors.New("weblogin: the callback's query is too long")
+func parseAnswer(raw string) (url.Values, error) {
+	if len(raw) > maxAnswer {
+		return nil, errors.New("weblogin: the provider's answer is too long")
 	}
-	query, err := url.ParseQuery(raw)
+	answer, err := url.ParseQuery(raw)
 	if err != nil {
-		return nil, errors.New("weblogin: the callback's query is malformed")
+		return nil, errors.New("weblogin: the provider's answer is malformed")
 	}
-	for _, values := range query {
+	for _, values := range answer {
 		if len(values) > 1 {
-			return nil, errors.New("weblogin: the callback repeats a parameter")
+			return nil, errors.New("weblogin: the provider's answer repeats a parameter")
 		}
 	}
-	return query, nil
+	return answer, nil
 }
 
 // replay answers a callback that was used up, such as a reload: with a session there is nothing left to do.

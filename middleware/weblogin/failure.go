@@ -19,6 +19,7 @@ const (
 	textStray    = "This sign-in cannot be completed: it was begun elsewhere, took too long, or was used before. Please start again."
 	textRefused  = "Signing in was cancelled or refused. You can start again."
 	textProvider = "The sign-in service did not answer as expected. Please start again."
+	textTooMany  = "Too many wrong passwords. Please try again later."
 	textTryLater = "Signing in is not possible right now. Please try again in a moment."
 )
 
@@ -39,11 +40,11 @@ func (l *Login) fail(w http.ResponseWriter, r *http.Request, f Failure) {
 		if r.Context().Err() == nil {
 			l.o.Logger.ErrorContext(r.Context(), "weblogin: nobody can sign in", "status", f.Status, "error", f.Err)
 		}
-		if f.Status == http.StatusServiceUnavailable {
-			h.Set("Retry-After", strconv.Itoa(retryAfter(f.Err)))
-		}
 	} else if f.Err != nil {
 		l.o.Logger.InfoContext(r.Context(), "weblogin: sign-in refused", "status", f.Status, "error", f.Err)
+	}
+	if f.Status == http.StatusServiceUnavailable || f.Status == http.StatusTooManyRequests {
+		h.Set("Retry-After", strconv.Itoa(retryAfter(f.Err)))
 	}
 	if l.o.Fail != nil {
 		l.o.Fail(w, r, f)
@@ -73,6 +74,11 @@ func stray(err error) *Failure {
 	return &Failure{Status: http.StatusBadRequest, Text: textStray, Err: err}
 }
 
+// later is what no provider is to blame for.
+func later(err error) *Failure {
+	return &Failure{Status: http.StatusServiceUnavailable, Text: textTryLater, Err: err}
+}
+
 // providerFailure tells a callback that is wrong, a refusal, and a provider that is out of order apart.
 func providerFailure(err error) *Failure {
 	var e *grants.Error
@@ -100,7 +106,7 @@ func identityFailure(err error) *Failure {
 	case errors.As(err, &e):
 		return providerFailure(err)
 	}
-	return &Failure{Status: http.StatusServiceUnavailable, Text: textTryLater, Err: err}
+	return later(err)
 }
 
 func retryAfter(err error) int {

@@ -33,6 +33,7 @@ type flow struct {
 	Used     bool         `json:"u,omitempty"`
 	ReturnTo string       `json:"r,omitempty"`
 	Who      string       `json:"w,omitempty"` // who was signed in when it began
+	Connect  bool         `json:"c,omitempty"` // adds an account to that user
 	Began    time.Time    `json:"b"`
 }
 

@@ -25,10 +25,11 @@ import (
 
 // provider is an authorization server without a network: what its endpoints were asked, and what they answer.
 type provider struct {
-	mu     sync.Mutex
-	asked  []url.Values // of the token endpoint
-	revoke int
-	answer func(form url.Values) (status int, body string, err error)
+	mu      sync.Mutex
+	asked   []url.Values // of the token endpoint
+	revoke  int
+	inspect string // what the introspection endpoint says
+	answer  func(form url.Values) (status int, body string, err error)
 }
 
 func (p *provider) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -39,6 +40,9 @@ func (p *provider) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.URL.Path == "/revoke" {
 		p.revoke++
 		return reply(r, 200, "{}"), nil
+	}
+	if r.URL.Path == "/introspect" {
+		return reply(r, 200, p.inspect), nil
 	}
 	p.asked = append(p.asked, form)
 	if p.answer != nil {
@@ -74,6 +78,7 @@ type config struct {
 	o       weblogin.Options
 	tokens  store.TokenStore
 	session middleware.Session
+	client  func(*grants.Client) // changes it
 }
 
 func newSite(t *testing.T, c *config) *site {
@@ -97,6 +102,9 @@ func newSite(t *testing.T, c *config) *site {
 		Provider: "as", Issuer: "https://as.example", AuthorizeURL: "https://as.example/authorize", TokenURL: "https://as.example/token",
 		RevokeURL: "https://as.example/revoke", ID: "client", Secret: "client-secret", RedirectURI: "https://app.example/callback",
 		HTTP: &http.Client{Transport: s.provider},
+	}
+	if c.client != nil {
+		c.client(s.client)
 	}
 	s.keep, err = keeper.New(c.tokens, s.client, nil)
 	must(err)

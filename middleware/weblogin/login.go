@@ -23,8 +23,16 @@ type Login struct {
 	Callback http.Handler
 	// Password takes a form of username, password and, if wanted, return_to, from the site's own pages only, and starts
 	// the session by the password grant (RFC 6749 section 4.3). It is for providers that offer nothing else: RFC 9700
-	// section 2.4 forbids it for anything new. POST only.
+	// section 2.4 forbids it for anything new. POST only. Of one account, ten passwords in ten minutes may be wrong; then
+	// the answer is a 429 with Retry-After, whether or not there is such an account.
 	Password http.Handler
+	// Connect sends the browser of somebody who is signed in to the provider, to add an account there to the user: see
+	// "A second provider". It ends in Callback. POST only, from the site's own pages.
+	Connect http.Handler
+	// StartImplicit and Implicit are Start and Callback for the implicit grant (RFC 6749 section 4.2), for providers that
+	// offer nothing else: RFC 9700 section 2.1.2 advises against it. Implicit is a page and what that page posts: GET and
+	// POST of the redirect_uri.
+	StartImplicit, Implicit http.Handler
 
 	client   *grants.Client
 	session  *middleware.Session
@@ -43,9 +51,13 @@ type Options struct {
 	Flow *grants.FlowOptions
 
 	// Flows remembers for ten minutes which logins were used up, so that a copy of a login's cookie is worth nothing
-	// either. With replicas it should be a store that they share; nil: this process's memory. It must be able to
-	// compare and set: no cookie store.
+	// either, and how many passwords were wrong. With replicas it should be a store that they share; nil: this process's
+	// memory. It must be able to compare and set: no cookie store.
 	Flows store.TokenStore
+
+	// ClientAddress says who guesses passwords, such as the address that a trusted proxy reports: a hundred wrong ones in
+	// ten minutes are all. Nil, or "": only accounts are counted. What many people share keeps them all out.
+	ClientAddress func(*http.Request) string
 
 	// Fail shows a failure in the application's own clothes, and writes its Status. The headers that keep the answer
 	// from being stored and from sending a Referer are set already. Nil: a plain page with the text and a link to Home.
@@ -64,7 +76,8 @@ type Failure struct {
 
 // New returns the handlers that sign browsers in at client's provider and start sessions of session. identify says
 // whose they are: it sets the record's Subject, the application's user id, from what the token opens up, and Grant if
-// the user's sessions share one grant; it may set Expires. If the user may not enter it returns an error that is
+// the user's sessions share one grant; it may set Expires. A Subject that is set already is the user who is signed in
+// and connects an account (see "A second provider"). If the user may not enter it returns an error that is
 // middleware.ErrForbidden or store.ErrNotFound (403); any other error means that it could not find out (503).
 //
 // New reports all faults at once, those of client and session included.
@@ -103,6 +116,7 @@ func New(client *grants.Client, session *middleware.Session, identify func(ctx c
 		return nil, err
 	}
 	l.Start, l.Callback, l.Password = l.handler(l.start), l.handler(l.callback), l.handler(l.password)
+	l.Connect, l.StartImplicit, l.Implicit = l.handler(l.connect), l.handler(l.startImplicit), l.handler(l.implicit)
 	return l, nil
 }
 
@@ -137,7 +151,7 @@ func (l *Login) finish(w http.ResponseWriter, r *http.Request, tok store.Token, 
 		if rec.Grant.IsZero() { // a grant of its own may be in use already
 			l.abandon(r.Context(), tok)
 		}
-		return &Failure{Status: http.StatusServiceUnavailable, Text: textTryLater, Err: err}
+		return later(err)
 	}
 	redirect(w, r, l.local(returnTo))
 	return nil
