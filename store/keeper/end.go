@@ -67,19 +67,22 @@ func (k *Keeper) EndSessions(ctx context.Context, subject string, except ...stor
 	for _, h := range except {
 		keep[h.Sum()] = true
 	}
-	return k.endListed(ctx, subject, func(rec *store.Record) bool {
+	return k.endListed(ctx, subject, func(rec *store.Record) (bool, error) {
+		if keep[rec.Handle.Sum()] {
+			return true, nil
+		}
 		st, err := decodeState(rec)
-		return keep[rec.Handle.Sum()] || err == nil && st.Keyed
+		return st.Keyed, err
 	})
 }
 
 // EndSubject ends everything of this subject, grants under a Key included: account deletion. errors.ErrUnsupported if
 // the store cannot list.
 func (k *Keeper) EndSubject(ctx context.Context, subject string) error {
-	return k.endListed(ctx, subject, func(*store.Record) bool { return false })
+	return k.endListed(ctx, subject, func(*store.Record) (bool, error) { return false, nil })
 }
 
-func (k *Keeper) endListed(ctx context.Context, subject string, keep func(*store.Record) bool) error {
+func (k *Keeper) endListed(ctx context.Context, subject string, keep func(*store.Record) (bool, error)) error {
 	lister, ok := k.tokens.(store.Lister)
 	if !ok {
 		return unsupported("the store cannot list by subject")
@@ -91,7 +94,10 @@ func (k *Keeper) endListed(ctx context.Context, subject string, keep func(*store
 			return errors.Join(append(errs, storeError("listing the subject's records", err))...)
 		}
 		for _, rec := range recs {
-			if !keep(rec) {
+			switch spared, err := keep(rec); {
+			case err != nil: // a session or a grant under a Key: who knows
+				errs = append(errs, unavailable("ending the subject's sessions", err))
+			case !spared:
 				errs = append(errs, k.end(ctx, k.tokens, rec.Handle, rec.ID))
 			}
 		}

@@ -255,7 +255,7 @@ type stage uint8
 
 const (
 	valid stage = iota
-	stale       // valid, and worth a look at the state: due for an early refresh, or dead
+	stale       // valid, and worth a look at the state: due for an early refresh, dead, or of another version
 	over
 )
 
@@ -267,7 +267,7 @@ func (k *Keeper) stageOf(rec *store.Record, now time.Time) stage {
 	if k.expired(rec, window) {
 		return over
 	}
-	if early := earlyOf(rec); !early.IsZero() && !now.Before(early) {
+	if early := earlyOf(rec); !early.IsZero() && !now.Before(early) || !known(rec) {
 		return stale
 	}
 	return valid

@@ -156,8 +156,8 @@ func (a *attempt) refused(ctx context.Context, leased *store.Record, st state, c
 				return cur, nil
 			case derr != nil:
 				return nil, unavailable("reading the record", derr)
-			case cst.Fence != st.Fence:
-				return nil, errAgain
+			case cst.Fence != st.Fence || cst.Owner != "" && cst.Owner != st.Owner:
+				return nil, errAgain // a store that failed over may give a fence twice
 			case cst.Failed != "":
 				return nil, loginRequired(cst.Failed, cause)
 			}

@@ -38,7 +38,7 @@ func (k *Keeper) Start(ctx context.Context, h store.Handle, rec *store.Record) (
 		case err == nil:
 			k.payLater(ctx, h, out)
 			return out, nil
-		case errors.Is(err, errOvertaken):
+		case errors.Is(err, errOvertaken), errors.Is(err, errFormat):
 			return nil, unavailable("storing the record", err)
 		case errors.Is(err, errors.ErrUnsupported), errors.Is(err, store.ErrExists) && !h.IsKey():
 			return nil, err
@@ -106,7 +106,9 @@ func (k *Keeper) place(ctx context.Context, h store.Handle, next *store.Record, 
 			case id == next.ID, *stood != nil && **stood != id:
 				return nil, errOvertaken
 			}
-			k.inherit(&st, old, next)
+			if err := k.inherit(&st, old, next); err != nil {
+				return nil, err
+			}
 		case !errors.Is(err, store.ErrNotFound):
 			return nil, err
 		case *stood != nil: // it may have been stored, ended and removed
@@ -131,19 +133,19 @@ func (k *Keeper) place(ctx context.Context, h store.Handle, next *store.Record, 
 }
 
 // inherit notes what the replaced record leaves to be revoked.
-func (k *Keeper) inherit(st *state, old, next *store.Record) {
-	if k.revoker == nil || k.o.RevokeEndsGrant {
-		return
+func (k *Keeper) inherit(st *state, old, next *store.Record) error {
+	ost, err := decodeState(old)
+	if err != nil || k.revoker == nil || k.o.RevokeEndsGrant {
+		return err
 	}
-	if ost, err := decodeState(old); err == nil {
-		st.Pending = append(st.Pending, ost.Pending...)
-	}
+	st.Pending = append(st.Pending, ost.Pending...)
 	if t := old.Token.RefreshToken; t != "" && t != next.Token.RefreshToken {
 		st.Pending = append(st.Pending, t)
 	}
 	if n := st.fit(); n > 0 {
 		k.o.Logger.Warn("keeper: more revocations pending than fit into the record; the oldest are dropped", "record", next.ID, "dropped", n)
 	}
+	return nil
 }
 
 var errToken = errors.New("keeper: Update must not change ID, Generation, Token, Refresh or Ended")

@@ -1,8 +1,10 @@
 package keeper
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -33,6 +35,8 @@ type state struct {
 }
 
 // The encoded state is a version byte, early as eight bytes (so that reading a fresh token parses no JSON), and JSON.
+// Processes of two versions may share a store: what one cannot read it neither decides on nor writes over, a member
+// it does not know included. So a new version first learns to read a format, and writes it only after a release.
 const (
 	stateVersion = 1
 	stateHead    = 9
@@ -68,19 +72,28 @@ func (s *state) fit() (dropped int) {
 	return dropped
 }
 
+var errFormat = errors.New("keeper: a refresh state of another version")
+
 func decodeState(rec *store.Record) (state, error) {
 	var s state
 	if len(rec.Refresh) == 0 {
 		return s, nil
 	}
-	if rec.Refresh[0] != stateVersion || len(rec.Refresh) < stateHead {
-		return s, fmt.Errorf("keeper: record %s has a refresh state of unknown format %d", rec.ID, rec.Refresh[0])
+	if !known(rec) {
+		return s, fmt.Errorf("%w, %d, in record %s", errFormat, rec.Refresh[0], rec.ID)
 	}
-	if err := json.Unmarshal(rec.Refresh[stateHead:], &s); err != nil {
-		return s, fmt.Errorf("keeper: record %s has an unreadable refresh state", rec.ID)
+	in := json.NewDecoder(bytes.NewReader(rec.Refresh[stateHead:]))
+	in.DisallowUnknownFields()
+	if in.Decode(&s) != nil {
+		return s, fmt.Errorf("%w in record %s", errFormat, rec.ID)
 	}
 	s.early = earlyOf(rec)
 	return s, nil
+}
+
+// known reports whether rec's state has the head that this version reads.
+func known(rec *store.Record) bool {
+	return len(rec.Refresh) == 0 || len(rec.Refresh) >= stateHead && rec.Refresh[0] == stateVersion
 }
 
 // earlyOf reads the one field that every Get needs.

@@ -73,6 +73,9 @@ func (k *Keeper) share(ctx context.Context, rec, old *store.Record) (*store.Reco
 		next.Expires = k.o.Now().Add(coordLife)
 	}
 	if old != nil {
+		if _, err := decodeState(old); err != nil {
+			return nil, unavailable("coordinating", err)
+		}
 		next.Version = old.Version
 	}
 	out, err := k.coord.Put(ctx, grantKey(rec), next)
