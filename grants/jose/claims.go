@@ -21,7 +21,8 @@ type Claims struct {
 	// Payload is the whole JSON object, as it was signed.
 	Payload json.RawMessage
 
-	members []member
+	members   []member
+	algorithm *algorithm // that signed it
 }
 
 // Get returns the value of a claim as JSON text, by its exact name; nil if the token has none of it.

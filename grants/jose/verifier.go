@@ -105,7 +105,7 @@ func (v *Verifier) Verify(ctx context.Context, compact string) (*Claims, error) 
 	if err := v.verify(ctx, &t); err != nil {
 		return nil, err
 	}
-	c.Payload = []byte(payload)
+	c.Payload, c.algorithm = []byte(payload), algorithmNamed(t.alg)
 	return c, nil
 }
 
