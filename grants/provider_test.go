@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 	"log"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -117,6 +118,9 @@ func readVectors(t *testing.T, name string, into any) {
 }
 
 const okBody = `{"access_token":"AT","token_type":"Bearer","expires_in":3600,"refresh_token":"RT","scope":"read write"}`
+
+// discard is a logger for tests in which something is meant to go wrong.
+var discard = slog.New(slog.DiscardHandler)
 
 // quiet swallows what httptest says about handshakes that are meant to fail.
 var quiet = log.New(io.Discard, "", 0)
