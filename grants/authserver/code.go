@@ -29,7 +29,7 @@ func (s *Server) redeem(ctx context.Context, req *request) (*pair, error) {
 	}
 	h := store.Credential(purposeCode, text)
 	p, err := s.redeemOnce(ctx, req, h)
-	if errors.Is(err, store.ErrConflict) { // lost a race; the winner has spent it
+	if lost(err) { // a race; the winner has spent it
 		p, err = s.redeemOnce(ctx, req, h)
 	}
 	return p, err

@@ -38,9 +38,9 @@ type Dialect struct {
 	Rotation Rotation
 
 	// Grace is how long a rotated refresh token may be used again, for clients that lost the answer or race with
-	// themselves: they get the same successor as the first use did. The successor is then kept, readable to whoever
-	// reads records. At most AccessTTL; 0: none.
-	Grace time.Duration
+	// themselves; 0: not at all. GraceRule says what they get. With GraceSame it is at most AccessTTL.
+	Grace     time.Duration
+	GraceRule GraceRule
 
 	// Reissue answers a password request with the access token that the user and client already have, and its
 	// remaining seconds, while that is not expired.
@@ -65,6 +65,27 @@ const (
 
 	// RotateNever keeps the refresh token until its RefreshTTL is over. Not for clients without a secret.
 	RotateNever
+)
+
+// GraceRule says what a rotated refresh token is good for within [Dialect.Grace]. The zero value is [GraceSame], the one
+// that keeps real clients signed in and gives a thief nothing; the others are there to stand in for providers that have
+// them.
+type GraceRule uint8
+
+const (
+	// GraceSame answers with the successor that the first use got, and its remaining seconds. Until the grace is over
+	// the successor is kept in the record of the spent token, as the store keeps all tokens.
+	GraceSame GraceRule = iota
+
+	// GraceSibling answers each use with a pair of its own. All of them live.
+	GraceSibling
+
+	// GraceNewest answers with a pair of its own as long as no successor was used, and the pair that the use before
+	// got is dead.
+	GraceNewest
+
+	// GracePrevious answers with a pair of its own as long as no successor was used. All of them live.
+	GracePrevious
 )
 
 const (
@@ -128,8 +149,15 @@ func (d *dialect) faults() error {
 	if d.Rotation > RotateNever {
 		add("Rotation: unknown value %d", d.Rotation)
 	}
-	if d.Grace < 0 || d.Grace > d.AccessTTL {
+	switch {
+	case d.GraceRule > GracePrevious:
+		add("GraceRule: unknown value %d", d.GraceRule)
+	case d.Grace < 0 || (d.GraceRule == GraceSame && d.Grace > d.AccessTTL):
 		add("Grace: %s is not between 0 and AccessTTL, %s", d.Grace, d.AccessTTL)
+	case d.Grace == 0 && d.GraceRule != GraceSame:
+		add("GraceRule: needs a Grace")
+	case d.Grace > 0 && d.Rotation == RotateNever:
+		add("Grace: a refresh token that is never rotated needs none")
 	}
 	if d.OmitRefresh && d.Rotation != RotateNever {
 		add("OmitRefresh: a rotated refresh token that is not told is lost; it needs RotateNever")

@@ -82,7 +82,7 @@ func (s *Server) begin(ctx context.Context, c *client, subject string, scopes []
 		return nil, err
 	}
 	if refresh {
-		err = s.mintRefresh(ctx, c, stored, p, scopes)
+		err = s.mintRefresh(ctx, c, stored, p, scopes, 0)
 	}
 	return p, err
 }
@@ -104,14 +104,16 @@ func (s *Server) mint(ctx context.Context, c *client, family *store.Record, scop
 	return p, err
 }
 
-// mintRefresh adds a refresh token for all of scopes to p.
-func (s *Server) mintRefresh(ctx context.Context, c *client, family *store.Record, p *pair, scopes []string) error {
+// mintRefresh adds a refresh token for all of scopes to p, the generation-th of its family.
+func (s *Server) mintRefresh(
+	ctx context.Context, c *client, family *store.Record, p *pair, scopes []string, generation uint64,
+) error {
 	now := p.now
 	p.refresh = store.NewCredential(purposeRefresh)
 	p.refreshExpiry = earlier(now.Add(c.d.RefreshTTL), family.Expires)
 	_, err := s.tokens.Put(ctx, p.refresh, &store.Record{
 		ID: rand.Text(), Provider: s.issuer, Grant: p.family, Created: now, Updated: now, Expires: p.refreshExpiry,
-		Token: store.Token{Scopes: scopes, Extra: state{Client: c.ID}.raw()},
+		Generation: generation, Token: store.Token{Scopes: scopes, Extra: state{Client: c.ID}.raw()},
 	})
 	return err
 }
@@ -144,17 +146,21 @@ func (s *Server) discard(ctx context.Context, p *pair, family bool) {
 // gets nil, whatever process it runs in. The others get store.ErrConflict. The mark is not Record.Ended, since an ended
 // record may be swept or replaced, and a second use has to be recognised as long as the credential would have lived.
 func (s *Server) spend(ctx context.Context, rec *store.Record, st state, p *pair) error {
-	now := s.now()
-	st.Spent, st.By = now, p.id
-	spent := rec.Clone()
-	spent.Token.Extra, spent.Updated = st.raw(), now
-	_, err := s.tokens.Put(ctx, rec.Handle, spent)
-	if err == nil || errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrNotFound) {
+	st.Spent, st.By = s.now(), p.id
+	return s.mark(ctx, rec, st)
+}
+
+// mark writes rec with the state st, in which By is new.
+func (s *Server) mark(ctx context.Context, rec *store.Record, st state) error {
+	marked := rec.Clone()
+	marked.Token.Extra, marked.Updated = st.raw(), s.now()
+	_, err := s.tokens.Put(ctx, rec.Handle, marked)
+	if err == nil || lost(err) {
 		return err
 	}
 	// The write may have happened. If it did, the client must get what it paid for.
 	if again, readErr := s.tokens.Get(ctx, rec.Handle); readErr == nil {
-		if st, stateErr := stateOf(again); stateErr == nil && st.By == p.id {
+		if found, stateErr := stateOf(again); stateErr == nil && found.By == st.By {
 			return nil
 		}
 	}

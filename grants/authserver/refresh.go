@@ -14,11 +14,13 @@ func (s *Server) refresh(ctx context.Context, req *request) (*pair, error) {
 		return nil, invalidRequest("refresh_token is missing")
 	}
 	h := store.Credential(purposeRefresh, text)
-	p, err := s.refreshOnce(ctx, req, h)
-	if errors.Is(err, store.ErrConflict) { // lost a race; the winner has spent it
-		p, err = s.refreshOnce(ctx, req, h)
+	for range 10 { // a lost race means that another request has spent it, and the next look tells what is left
+		p, err := s.refreshOnce(ctx, req, h)
+		if !lost(err) {
+			return p, err
+		}
 	}
-	return p, err
+	return nil, errors.New("authserver: refresh: too many conflicts")
 }
 
 func (s *Server) refreshOnce(ctx context.Context, req *request, h store.Handle) (*pair, error) {
@@ -32,26 +34,24 @@ func (s *Server) refreshOnce(ctx context.Context, req *request, h store.Handle) 
 		return nil, err
 	}
 	if !st.Spent.IsZero() {
-		return s.reused(ctx, c, rec, st, scopes)
-	}
-	p, err := s.mint(ctx, c, family, scopes, s.now())
-	if err != nil {
-		return nil, err
+		return s.reused(ctx, c, family, rec, st, scopes)
 	}
 	if c.d.Rotation == RotateNever {
+		p, err := s.mint(ctx, c, family, scopes, s.now())
+		if err != nil {
+			return nil, err
+		}
 		p.refresh, p.refreshExpiry = h, rec.Expires
 		s.remember(ctx, c, family.Subject, p)
 		return p, nil
 	}
-	// The new refresh token is for all that the old one was for, even if this access token is not (RFC 6749 section 6).
-	if err := s.mintRefresh(ctx, c, family, p, rec.Token.Scopes); err != nil {
+	// All is written, and unknown to anybody, before the old token is spent: a failure on the way spends nothing.
+	p, err := s.succeed(ctx, c, family, rec, scopes)
+	if err != nil {
 		return nil, err
 	}
-	// All is written, and unknown to anybody, before the old token is spent: a failure on the way spends nothing.
-	if c.d.Grace > 0 {
-		st.Gave = scopes
-		rec.Token.AccessToken, rec.Token.RefreshToken = p.access.Reveal(), p.refresh.Reveal()
-		rec.Token.Expiry, rec.Token.RefreshExpiry = p.expiry, p.refreshExpiry
+	if c.d.Grace > 0 && (c.d.GraceRule == GraceSame || c.d.GraceRule == GraceNewest) {
+		keep(rec, &st, p)
 	}
 	if err := s.spend(ctx, rec, st, p); err != nil {
 		if lost(err) {
@@ -59,8 +59,23 @@ func (s *Server) refreshOnce(ctx context.Context, req *request, h store.Handle) 
 		}
 		return nil, err
 	}
+	if c.d.GraceRule == GracePrevious {
+		if err := s.advance(ctx, family, rec.Generation+1); err != nil {
+			return nil, err
+		}
+	}
 	s.remember(ctx, c, family.Subject, p)
 	return p, nil
+}
+
+// succeed creates the pair that follows the refresh token rec. The new refresh token is for all that the old one was for,
+// even if the access token is not (RFC 6749 section 6).
+func (s *Server) succeed(ctx context.Context, c *client, family, rec *store.Record, scopes []string) (*pair, error) {
+	p, err := s.mint(ctx, c, family, scopes, s.now())
+	if err == nil {
+		err = s.mintRefresh(ctx, c, family, p, rec.Token.Scopes, rec.Generation+1)
+	}
+	return p, err
 }
 
 // refreshToken returns the record behind h, spent or not, and its live family, if both are c's.
@@ -82,29 +97,6 @@ func (s *Server) refreshToken(ctx context.Context, c *client, h store.Handle) (
 		return nil, st, nil, dead
 	}
 	return rec, st, family, nil
-}
-
-// reused answers a refresh token that was spent: within the grace with what the first use got, else as the rotation says.
-func (s *Server) reused(ctx context.Context, c *client, rec *store.Record, st state, scopes []string) (*pair, error) {
-	now := s.now()
-	if now.Before(st.Spent.Add(c.d.Grace)) && rec.Token.RefreshToken != "" {
-		if !sameScopes(scopes, st.Gave) {
-			return nil, fail(400, "invalid_scope", "the refresh token was used a moment ago for another scope")
-		}
-		return &pair{
-			id: st.By, now: now, family: rec.Grant, scopes: st.Gave,
-			access:  store.Credential(purposeAccess, rec.Token.AccessToken),
-			refresh: store.Credential(purposeRefresh, rec.Token.RefreshToken),
-			expiry:  rec.Token.Expiry, refreshExpiry: rec.Token.RefreshExpiry,
-		}, nil
-	}
-	if c.d.Rotation == RotateAndRevoke {
-		if err := s.end(ctx, rec.Grant); err != nil {
-			return nil, err
-		}
-		return nil, invalidGrant("the refresh token was used before: the login it belongs to has ended")
-	}
-	return nil, invalidGrant("the refresh token was used before")
 }
 
 // lost tells that another request has spent or removed the credential, for certain.

@@ -1,0 +1,137 @@
+package authserver
+
+import (
+	"context"
+	"errors"
+
+	"github.com/tokenkeep/tokenkeep/store"
+)
+
+// reused answers a refresh token that was spent: within the grace as its rule says, else as the rotation does.
+func (s *Server) reused(
+	ctx context.Context, c *client, family, rec *store.Record, st state, scopes []string,
+) (*pair, error) {
+	if s.now().Before(st.Spent.Add(c.d.Grace)) {
+		switch c.d.GraceRule {
+		case GraceSame:
+			if rec.Token.RefreshToken != "" { // it may have been spent when there was no grace
+				return s.again(rec, st, scopes)
+			}
+		case GraceSibling:
+			return s.succeed(ctx, c, family, rec, scopes)
+		case GracePrevious:
+			if rec.Generation+1 >= family.Generation {
+				return s.succeed(ctx, c, family, rec, scopes)
+			}
+		case GraceNewest:
+			if p, err := s.replace(ctx, c, family, rec, st, scopes); !errors.Is(err, errUsed) {
+				return p, err
+			}
+		}
+	}
+	if c.d.Rotation == RotateAndRevoke {
+		if err := s.end(ctx, rec.Grant); err != nil {
+			return nil, err
+		}
+		return nil, invalidGrant("the refresh token was used before: the login it belongs to has ended")
+	}
+	return nil, invalidGrant("the refresh token was used before")
+}
+
+// keep puts the successor p into the record of the token it follows.
+func keep(rec *store.Record, st *state, p *pair) {
+	st.Gave = p.scopes
+	rec.Token.AccessToken, rec.Token.RefreshToken = p.access.Reveal(), p.refresh.Reveal()
+	rec.Token.Expiry, rec.Token.RefreshExpiry = p.expiry, p.refreshExpiry
+}
+
+// kept returns the successor that the spent rec holds.
+func (s *Server) kept(rec *store.Record, st state) *pair {
+	return &pair{
+		id: st.By, now: s.now(), family: rec.Grant, scopes: st.Gave,
+		access:  store.Credential(purposeAccess, rec.Token.AccessToken),
+		refresh: store.Credential(purposeRefresh, rec.Token.RefreshToken),
+		expiry:  rec.Token.Expiry, refreshExpiry: rec.Token.RefreshExpiry,
+	}
+}
+
+// again is [GraceSame].
+func (s *Server) again(rec *store.Record, st state, scopes []string) (*pair, error) {
+	if !sameScopes(scopes, st.Gave) {
+		return nil, fail(400, "invalid_scope", "the refresh token was used a moment ago for another scope")
+	}
+	return s.kept(rec, st), nil
+}
+
+// errUsed means that the successor of a token was used itself, so the token has no business any more.
+var errUsed = errors.New("authserver: the successor was used")
+
+// replace is [GraceNewest]: the pair that the last use got dies, then this one takes its place in rec. Between the two
+// nothing is lost: the next use finds a dead pair, which is as good as a live one to be replaced.
+func (s *Server) replace(ctx context.Context, c *client, family, rec *store.Record, st state, scopes []string) (*pair, error) {
+	if rec.Token.RefreshToken == "" {
+		return nil, errUsed
+	}
+	last := s.kept(rec, st)
+	if err := s.retire(ctx, last.refresh); err != nil {
+		return nil, err
+	}
+	if err := s.tokens.Delete(ctx, last.access, ""); err != nil {
+		return nil, err
+	}
+	p, err := s.succeed(ctx, c, family, rec, scopes)
+	if err != nil {
+		return nil, err
+	}
+	keep(rec, &st, p)
+	st.By = p.id
+	if err := s.mark(ctx, rec, st); err != nil {
+		if lost(err) {
+			s.discard(ctx, p, false)
+		}
+		return nil, err
+	}
+	return p, nil
+}
+
+// retire ends an unused refresh token alone; errUsed when it was used.
+func (s *Server) retire(ctx context.Context, h store.Handle) error {
+	rec, err := s.tokens.Get(ctx, h)
+	if errors.Is(err, store.ErrNotFound) { // ended by another use, or expired
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	switch st, err := stateOf(rec); {
+	case err != nil:
+		return err
+	case !st.Spent.IsZero():
+		return errUsed
+	}
+	rec.Ended = s.now()
+	rec.Updated = rec.Ended
+	_, err = s.tokens.Put(ctx, h, rec)
+	return err // lost: it was used or ended just now, and the caller looks again
+}
+
+// advance tells the family that a token of generation has been issued in its turn.
+func (s *Server) advance(ctx context.Context, family *store.Record, generation uint64) error {
+	for family.Generation < generation {
+		family.Generation, family.Updated = generation, s.now()
+		_, err := s.tokens.Put(ctx, family.Handle, family)
+		if !errors.Is(err, store.ErrConflict) {
+			if errors.Is(err, store.ErrNotFound) {
+				return invalidGrant("the refresh token is unknown, expired or revoked")
+			}
+			return err
+		}
+		switch family, err = s.family(ctx, family.Handle); {
+		case errors.Is(err, store.ErrNotFound):
+			return invalidGrant("the refresh token is unknown, expired or revoked")
+		case err != nil:
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,181 @@
+package authserver_test
+
+import (
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tokenkeep/tokenkeep/grants/authserver"
+)
+
+// What providers do with a refresh token that is used, and used again. A step "a b" uses a and gets b: a new token, if b
+// was not named before, else that very one; "a -" is refused, "a - b" too and also b's access token is dead afterwards,
+// "wait" lets the grace pass.
+func TestKindsOfRotation(t *testing.T) {
+	t.Parallel()
+	const grace = 10 * time.Second
+	for _, tt := range []struct {
+		name    string
+		dialect authserver.Dialect
+		steps   []string
+		live    string // refresh tokens whose access tokens are valid in the end
+	}{
+		{
+			"P0 never rotates", authserver.Dialect{Rotation: authserver.RotateNever},
+			[]string{"a a", "a a", "wait", "a a"}, "a",
+		},
+		{
+			"P1a the same successor", authserver.Dialect{Rotation: authserver.RotateOnly, Grace: grace},
+			[]string{"a b", "a b", "b c", "a b", "b c", "wait", "a -", "b -", "c d"}, "abcd",
+		},
+		{
+			"P1b a sibling", authserver.Dialect{Rotation: authserver.RotateOnly, Grace: grace, GraceRule: authserver.GraceSibling},
+			[]string{"a b", "a c", "b d", "a e", "c f", "d g", "wait", "a -", "b -", "e h"}, "abcdefgh",
+		},
+		{
+			"P1c a sibling, and only the newest lives",
+			authserver.Dialect{Rotation: authserver.RotateOnly, Grace: grace, GraceRule: authserver.GraceNewest},
+			[]string{"a b", "a c", "b - b", "a d", "c - c", "d e", "a -", "d f", "e - e", "wait", "d -", "f g"}, "adfg",
+		},
+		{
+			"P1d a sibling, the previous generation only",
+			authserver.Dialect{Rotation: authserver.RotateOnly, Grace: grace, GraceRule: authserver.GracePrevious},
+			[]string{"a b", "a c", "b d", "a -", "c e", "b f", "d g", "b -", "wait", "d -", "e h"}, "abcdefgh",
+		},
+		{
+			"P2 refuses", authserver.Dialect{Rotation: authserver.RotateOnly},
+			[]string{"a b", "a -", "b c", "a -", "b -"}, "abc",
+		},
+		{
+			"P3 refuses and revokes", authserver.Dialect{},
+			[]string{"a b", "b c", "a - c", "c -", "b -"}, "",
+		},
+		{
+			"P1b, then P3", authserver.Dialect{Grace: grace, GraceRule: authserver.GraceSibling},
+			[]string{"a b", "a c", "b d", "wait", "a - d", "c -", "d -"}, "",
+		},
+		{
+			"P1c, then P3: a token whose successor was used", authserver.Dialect{Grace: grace, GraceRule: authserver.GraceNewest},
+			[]string{"a b", "b c", "a - c", "c -"}, "",
+		},
+		{
+			"P1d, then P3: two generations back", authserver.Dialect{Grace: grace, GraceRule: authserver.GracePrevious},
+			[]string{"a b", "a c", "c d", "a - d", "b -"}, "",
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				svc := newService(t, withDialect(tt.dialect))
+				access, refresh := map[string]string{}, map[string]string{}
+				access["a"], refresh["a"] = svc.login()
+				for i, step := range tt.steps {
+					use, gets, _ := strings.Cut(step, " ")
+					if use == "wait" {
+						time.Sleep(grace)
+						continue
+					}
+					got := svc.refresh(refresh[use])
+					if gets, dead, _ := strings.Cut(gets, " "); gets == "-" {
+						got.want(t, 400, "invalid_grant")
+						if dead != "" && svc.valid(access[dead]) {
+							t.Errorf("step %d, %s: the access token of %s lives on", i, step, dead)
+						}
+						continue
+					}
+					token := text(t, got, "refresh_token")
+					for name, other := range refresh {
+						if (name == gets) != (other == token) {
+							t.Errorf("step %d, %s: got %s: %v", i, step, name, other == token)
+						}
+					}
+					access[gets], refresh[gets] = text(t, got, "access_token"), token
+				}
+				for name := range refresh {
+					if svc.valid(access[name]) != strings.Contains(tt.live, name) {
+						t.Errorf("the access token of %s is valid: %v", name, svc.valid(access[name]))
+					}
+				}
+			})
+		})
+	}
+}
+
+// Eight uses of one token at once, in the graces that answer with siblings: everybody gets in, and what is alive
+// afterwards is as the rule says.
+func TestSiblingsAtOnce(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		rule authserver.GraceRule
+		live int
+	}{
+		"all": {authserver.GraceSibling, 8}, "newest": {authserver.GraceNewest, 1}, "previous": {authserver.GracePrevious, 8},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				svc := newService(t, func(set *setup) {
+					set.delay = 2 * time.Millisecond
+					set.clients[0].Dialect = &authserver.Dialect{
+						Rotation: authserver.RotateOnly, Grace: 10 * time.Second, GraceRule: tt.rule,
+					}
+				})
+				for range 10 {
+					_, token := svc.login()
+					var mu sync.Mutex
+					var given []*reply
+					var wg sync.WaitGroup
+					for i := range 8 {
+						wg.Go(func() {
+							time.Sleep(time.Duration(i) * time.Millisecond)
+							got := svc.refresh(token)
+							mu.Lock()
+							defer mu.Unlock()
+							given = append(given, got)
+						})
+					}
+					wg.Wait()
+					pairs, live := map[string]bool{}, 0
+					for _, got := range given {
+						pairs[text(t, got, "refresh_token")] = true
+						if svc.valid(text(t, got, "access_token")) {
+							live++
+						}
+					}
+					if len(pairs) != 8 || live != tt.live {
+						t.Errorf("%d pairs, %d alive, want 8 and %d", len(pairs), live, tt.live)
+					}
+					works := 0
+					for token := range pairs {
+						if svc.refresh(token).StatusCode == 200 {
+							works++
+						}
+					}
+					if works != tt.live {
+						t.Errorf("%d of the refresh tokens work, want %d", works, tt.live)
+					}
+				}
+			})
+		})
+	}
+}
+
+// The login ends while a refresh is on its way: what it got must not live.
+func TestGraceOfAnEndedLogin(t *testing.T) {
+	t.Parallel()
+	for name, rule := range map[string]authserver.GraceRule{
+		"same": authserver.GraceSame, "sibling": authserver.GraceSibling, "newest": authserver.GraceNewest, "previous": authserver.GracePrevious,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			svc := newService(t, withDialect(authserver.Dialect{Grace: 10 * time.Second, GraceRule: rule}))
+			_, token := svc.login()
+			second := text(t, svc.refresh(token), "refresh_token")
+			svc.post("/revoke", "token", second).want(t, 200, "")
+			svc.refresh(token).want(t, 400, "invalid_grant")
+			svc.refresh(second).want(t, 400, "invalid_grant")
+		})
+	}
+}
