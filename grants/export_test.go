@@ -20,3 +20,9 @@ func Endpoints(c *Client) (urls []string) {
 func Read(c *Client, body []byte) (store.Token, error) {
 	return c.read(&call{what: "password"}, &answer{status: 200, body: body, asked: c.now()}, nil)
 }
+
+// Public reports whether PublicTransport connects to an address.
+var Public = public
+
+// PublicTransportVia is PublicTransport with a resolver of the test's own.
+var PublicTransportVia = publicTransport
