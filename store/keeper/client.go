@@ -46,6 +46,9 @@ type transport struct {
 	fault   error
 }
 
+// Format prints nothing of the handle, which fmt would read past its own redaction.
+func (t *transport) Format(f fmt.State, _ rune) { fmt.Fprint(f, "keeper.transport") }
+
 // RoundTrip implements http.RoundTripper.
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if t.fault != nil {

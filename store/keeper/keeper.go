@@ -13,7 +13,7 @@ import (
 
 // Keeper keeps the records of one store fresh. It must be made by [New]; all methods may be called concurrently.
 // Several keepers, in one process or many, may share a store. It starts no goroutine until there is work, and each
-// one it starts has a deadline and ends before Close returns.
+// one it starts has a deadline and ends before Close returns, or is cancelled when Close is cut short.
 type Keeper struct {
 	tokens    store.TokenStore
 	refresher Refresher
