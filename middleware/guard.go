@@ -2,7 +2,6 @@ package middleware
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/http"
@@ -24,8 +23,6 @@ type Guard[U any] struct {
 	bearer   string // how every challenge begins
 	metadata metadata
 	key      *identityKey
-	name     any  // the same key for carriers that look up strings only
-	nilable  bool // U is a type whose nil means that resolve forgot its error
 }
 
 // New returns the guard that asks v about credentials and resolve about users. resolve runs once a request, after the
@@ -49,14 +46,8 @@ func New[U any](v Verifier, resolve func(ctx context.Context, rec *store.Record)
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	g := &Guard[U]{verifier: v, resolve: resolve, o: opts, metadata: meta, key: new(identityKey)}
-	g.bearer = "Bearer realm=" + quote(opts.Realm)
-	g.name = "tokenkeep/middleware/" + rand.Text()
-	switch reflect.TypeFor[U]().Kind() {
-	case reflect.Pointer, reflect.Interface, reflect.Map, reflect.Func, reflect.Chan:
-		g.nilable = true
-	}
-	return g, nil
+	bearer := "Bearer realm=" + quote(opts.Realm)
+	return &Guard[U]{verifier: v, resolve: resolve, o: opts, bearer: bearer, metadata: meta, key: new(identityKey)}, nil
 }
 
 // Require admits requests with a good token or session that was granted all of these scopes (whole, case-sensitive,
@@ -64,6 +55,15 @@ func New[U any](v Verifier, resolve func(ctx context.Context, rec *store.Record)
 // that is a fault of the program: no token can have it.
 func (g *Guard[U]) Require(scopes ...string) func(http.Handler) http.Handler {
 	return g.middleware((*Guard[U]).Check, scopes)
+}
+
+// RequireAny is [Guard.Require] for a token that was granted at least one of these scopes. A refusal names the first of
+// them: that is the one to ask for, and it is enough. Without scopes it panics, as nothing could satisfy it.
+func (g *Guard[U]) RequireAny(scopes ...string) func(http.Handler) http.Handler {
+	if len(scopes) == 0 {
+		panic("middleware: RequireAny of no scopes")
+	}
+	return g.middleware((*Guard[U]).CheckAny, scopes)
 }
 
 // Optional is [Guard.Require] that also admits requests without credentials, and those whose session is over (the
@@ -98,20 +98,42 @@ func (g *Guard[U]) middleware(check check[U], scopes []string) func(http.Handler
 // The request it returns carries the user and goes to the handler; it is never nil. The error is one of the package's
 // by errors.Is and goes to [Guard.Deny].
 func (g *Guard[U]) Check(w http.ResponseWriter, r *http.Request, scopes ...string) (*http.Request, error) {
-	id := g.from(r.Context()) // set by an outer mount of this guard, which validated
-	if id == nil {
-		var refused *denial
-		if id, refused = g.authenticate(w, r); refused != nil {
-			return r, refused
-		}
-		r = r.WithContext(id)
+	r, rec, err := g.known(w, r)
+	if err != nil {
+		return r, err
 	}
 	for _, s := range scopes {
-		if !slices.Contains(id.rec.Token.Scopes, s) {
-			return r, lacking(scopes)
+		if !slices.Contains(rec.Token.Scopes, s) {
+			return r, lacking(scopes...)
 		}
 	}
 	return r, nil
+}
+
+// CheckAny is [Guard.Check] with the rule of [Guard.RequireAny]; of no scopes it refuses every token.
+func (g *Guard[U]) CheckAny(w http.ResponseWriter, r *http.Request, scopes ...string) (*http.Request, error) {
+	r, rec, err := g.known(w, r)
+	if err != nil {
+		return r, err
+	}
+	for _, s := range scopes {
+		if slices.Contains(rec.Token.Scopes, s) {
+			return r, nil
+		}
+	}
+	return r, lacking(scopes[:min(1, len(scopes))]...)
+}
+
+// known returns the request with its identity, which an outer mount of this guard may have validated, and its record.
+func (g *Guard[U]) known(w http.ResponseWriter, r *http.Request) (*http.Request, *store.Record, error) {
+	if id := g.from(r.Context()); id != nil {
+		return r, id.rec, nil
+	}
+	id, refused := g.authenticate(w, r)
+	if refused != nil {
+		return r, nil, refused
+	}
+	return r.WithContext(id), id.rec, nil
 }
 
 // CheckOptional is [Guard.Check] with the rules of [Guard.Optional].
@@ -124,7 +146,7 @@ func (g *Guard[U]) CheckOptional(w http.ResponseWriter, r *http.Request, scopes 
 	return checked, err
 }
 
-func lacking(scopes []string) *denial {
+func lacking(scopes ...string) *denial {
 	d := *denyScope
 	if !slices.ContainsFunc(scopes, func(s string) bool { return !isScopeToken(s) }) {
 		d.scope = strings.Join(scopes, " ")
@@ -201,8 +223,18 @@ func (g *Guard[U]) resolved(ctx context.Context, rec *store.Record) (*identity[U
 	default:
 		return nil, denyUnavailable.because(err)
 	}
-	if g.nilable && reflect.ValueOf(&user).Elem().IsNil() {
+	if isNil(user) {
 		return nil, denyUnavailable.because(errors.New("the resolver returned neither user nor error"))
 	}
 	return g.identify(ctx, user, rec), nil
+}
+
+// isNil says whether user is a nil pointer, or a nil of the like.
+func isNil[U any](user U) bool {
+	switch v := reflect.ValueOf(&user).Elem(); v.Kind() {
+	case reflect.Pointer, reflect.Interface, reflect.Map, reflect.Func, reflect.Chan:
+		return v.IsNil()
+	default:
+		return false
+	}
 }

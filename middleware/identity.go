@@ -3,13 +3,17 @@ package middleware
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"sync/atomic"
 
 	"github.com/tokenkeep/tokenkeep/store"
 )
 
 // identityKey is the type of the key in a request's context. Each guard has its own, so that no guard finds the user
 // of another one, and nothing that a request carries can name it.
-type identityKey struct{ _ byte }
+type identityKey struct {
+	request atomic.Pointer[any] // see Guard.Adapt
+}
 
 // identity is a context that knows the user: context and value in one allocation.
 type identity[U any] struct {
@@ -39,8 +43,12 @@ func (g *Guard[U]) carried(ctx context.Context) *identity[U] {
 	if id := g.from(ctx); id != nil {
 		return id
 	}
-	id, _ := ctx.Value(g.name).(*identity[U]) // a *gin.Context: it looks up strings only
-	return id
+	if key := g.key.request.Load(); key != nil {
+		if r, ok := ctx.Value(*key).(*http.Request); ok && r != nil {
+			return g.from(r.Context())
+		}
+	}
+	return nil
 }
 
 // User returns the user that this guard resolved for the request whose context ctx is, or is derived from; false if
@@ -81,11 +89,7 @@ func (g *Guard[U]) identify(ctx context.Context, user U, rec *store.Record) *ide
 	return &identity[U]{Context: ctx, key: g.key, user: user, rec: rec}
 }
 
-// Share hands the identity in ctx to a framework that keeps request values of its own beside the context, under a
-// string that only this guard knows; it does nothing if there is none. For authors of adapters: ginauth passes
-// (*gin.Context).Set.
-func (g *Guard[U]) Share(ctx context.Context, set func(key, identity any)) {
-	if id := g.from(ctx); id != nil {
-		set(g.name, id)
-	}
-}
+// Adapt tells the guard under which key a framework's own context answers with the *http.Request, so that
+// [Guard.User] and [Guard.Record] find the user by such a context too. For authors of adapters: ginauth passes
+// gin.ContextRequestKey.
+func (g *Guard[U]) Adapt(requestKey any) { g.key.request.Store(&requestKey) }

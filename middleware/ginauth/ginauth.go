@@ -20,9 +20,16 @@ func Optional[U any](g *middleware.Guard[U], scopes ...string) gin.HandlerFunc {
 	return mount(g, g.CheckOptional, scopes)
 }
 
+// RequireAny is [middleware.Guard.RequireAny] for Gin.
+func RequireAny[U any](g *middleware.Guard[U], scopes ...string) gin.HandlerFunc {
+	g.RequireAny(scopes...)
+	return mount(g, g.CheckAny, scopes)
+}
+
 type check func(w http.ResponseWriter, r *http.Request, scopes ...string) (*http.Request, error)
 
 func mount[U any](g *middleware.Guard[U], check check, scopes []string) gin.HandlerFunc {
+	g.Adapt(gin.ContextRequestKey) // so that g.User(c) answers, whatever Engine.ContextWithFallback says
 	return func(c *gin.Context) {
 		r, err := check(c.Writer, c.Request, scopes...)
 		if err != nil {
@@ -31,6 +38,5 @@ func mount[U any](g *middleware.Guard[U], check check, scopes []string) gin.Hand
 			return
 		}
 		c.Request = r
-		g.Share(r.Context(), c.Set)
 	}
 }
