@@ -42,7 +42,7 @@ func Key(parts ...string) Handle {
 }
 
 // Credential returns the handle for what a request carried, under the purpose the receiver expects: "session",
-// "access", "refresh", "code", "flow", …
+// "access", "refresh", "code", "flow" or one of your own.
 func Credential(purpose, text string) Handle {
 	return Handle{kind: credentialHandle, purpose: purpose, text: text}
 }

@@ -63,7 +63,7 @@ func TestOpen_tampered(t *testing.T) {
 		}
 		refused := func(what string, at int, b []byte) {
 			rec, err := ring.Open("n", b, noon)
-			if rec != nil || err != store.ErrNotFound { //nolint:errorlint // the very sentinel
+			if rec != nil || err != store.ErrNotFound {
 				t.Errorf("%v: %s %d: got %v, %v", ring, what, at, rec, err)
 			}
 		}
@@ -98,13 +98,13 @@ func TestOpen_bindsNameAndPurpose(t *testing.T) {
 			{"the record's purpose", "", "ab"},
 		}
 		for _, tc := range cases {
-			if got, err := ring.OpenBytes(tc.purpose, tc.under, sealed); got != nil || err != store.ErrNotFound { //nolint:errorlint // the very sentinel
+			if got, err := ring.OpenBytes(tc.purpose, tc.under, sealed); got != nil || err != store.ErrNotFound {
 				t.Errorf("%s: got %q, %v", tc.name, got, err)
 			}
 		}
 		// Without the length of the purpose these two would be one: "n" is 110, the length of "m" and the name; "m" is 109.
 		name := strings.Repeat("x", 109)
-		if got, err := ring.OpenBytes("p", "m"+name, ring.SealBytes("pn", name, nil)); err != store.ErrNotFound { //nolint:errorlint // the very sentinel
+		if got, err := ring.OpenBytes("p", "m"+name, ring.SealBytes("pn", name, nil)); err != store.ErrNotFound {
 			t.Errorf("purpose and name are ambiguous: got %q, %v", got, err)
 		}
 		if got, err := ring.OpenBytes("flow", "ab", sealed); string(got) != "plain" || err != nil {
@@ -115,13 +115,13 @@ func TestOpen_bindsNameAndPurpose(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if rec, err := ring.Open("abc", record, noon); rec != nil || err != store.ErrNotFound { //nolint:errorlint // the very sentinel
+		if rec, err := ring.Open("abc", record, noon); rec != nil || err != store.ErrNotFound {
 			t.Errorf("swapped row: got %v, %v", rec, err)
 		}
-		if got, err := ring.OpenBytes("", "ab", record); got != nil || err != store.ErrNotFound { //nolint:errorlint // the very sentinel
+		if got, err := ring.OpenBytes("", "ab", record); got != nil || err != store.ErrNotFound {
 			t.Errorf("record opened as bytes: got %q, %v", got, err)
 		}
-		if rec, err := ring.Open("ab", ring.SealBytes("", "ab", []byte{1}), noon); rec != nil || err != store.ErrNotFound { //nolint:errorlint // the very sentinel
+		if rec, err := ring.Open("ab", ring.SealBytes("", "ab", []byte{1}), noon); rec != nil || err != store.ErrNotFound {
 			t.Errorf("bytes opened as a record: got %v, %v", rec, err)
 		}
 	}
@@ -264,7 +264,7 @@ func TestRing_forgeriesAreNotRemembered(t *testing.T) {
 	for i := range 256 {
 		sealed[seal.HeaderSize] = byte(i)
 		sealed[seal.HeaderSize+1]++
-		if _, err := ring.OpenBytes("p", "n", sealed); err != store.ErrNotFound { //nolint:errorlint // the very sentinel
+		if _, err := ring.OpenBytes("p", "n", sealed); err != store.ErrNotFound {
 			t.Fatal(err)
 		}
 	}

@@ -98,7 +98,7 @@ func (c *core) deflate(s *scratch) {
 	out := bytes.NewBuffer(append(s.small[:0], recordDeflated))
 	w := c.deflaters.Get().(*flate.Writer)
 	w.Reset(out)
-	w.Write(s.plain[1:]) // a bytes.Buffer never fails
+	_, _ = w.Write(s.plain[1:]) // a bytes.Buffer never fails
 	w.Close()
 	w.Reset(io.Discard)
 	c.deflaters.Put(w)
@@ -108,10 +108,10 @@ func (c *core) deflate(s *scratch) {
 // inflate puts the fields of the deflated record in s.plain into s.small, up to maxRecord.
 func (c *core) inflate(s *scratch) error {
 	in := c.inflaters.Get().(io.Reader)
-	in.(flate.Resetter).Reset(bytes.NewReader(s.plain[1:]), nil)
+	_ = in.(flate.Resetter).Reset(bytes.NewReader(s.plain[1:]), nil) // never fails on a reader of its own
 	out := bytes.NewBuffer(s.small[:0])
 	n, err := io.Copy(out, io.LimitReader(in, maxRecord+1))
-	in.(flate.Resetter).Reset(bytes.NewReader(nil), nil)
+	_ = in.(flate.Resetter).Reset(bytes.NewReader(nil), nil)
 	c.inflaters.Put(in)
 	s.small = out.Bytes()
 	if err != nil || n > maxRecord {

@@ -188,7 +188,7 @@ func TestOpen_judgesTime(t *testing.T) {
 				t.Fatal(err)
 			}
 			rec, err := ring.Open("n", sealed, tc.now)
-			if err != tc.want { //nolint:errorlint // the very sentinel
+			if err != tc.want {
 				t.Errorf("got %v, want %v", err, tc.want)
 			}
 			if (rec == nil) != tc.none {

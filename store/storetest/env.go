@@ -247,8 +247,8 @@ func won(t *testing.T, answers []answer, lost string) *store.Record {
 	var winner *store.Record
 	var winners int
 	for _, a := range answers {
-		switch {
-		case a.err == nil:
+		switch a.err {
+		case nil:
 			winners++
 			winner = a.rec
 		default:

@@ -196,7 +196,7 @@ func storm(t *testing.T, e *env) {
 	var mu sync.Mutex
 	refused := map[string]bool{}           // by ID
 	replaced := map[store.Version]string{} // by whom
-	race(e, 8, func(i int, s store.TokenStore) (_ struct{}) {
+	race(e, 8, func(i int, s store.TokenStore) struct{} {
 		for j := range 15 {
 			next := sample()
 			if cur, err := s.Get(t.Context(), h); err == nil {
@@ -230,7 +230,7 @@ func storm(t *testing.T, e *env) {
 				briefly(t, i+j, func(ctx context.Context) { s.Delete(ctx, h, next.Version) })
 			}
 		}
-		return
+		return struct{}{}
 	})
 }
 

@@ -106,13 +106,13 @@ func TestStore_Bind(t *testing.T) {
 	if got, err := b.Get(t.Context(), rec.Handle); err != nil || got.ID != "R1" {
 		t.Errorf("another replica: got %v, %v", got, err)
 	}
-	if got, err := c.Get(t.Context(), rec.Handle); got != nil || err != store.ErrNotFound { //nolint:errorlint // the very sentinel
+	if got, err := c.Get(t.Context(), rec.Handle); got != nil || err != store.ErrNotFound {
 		t.Errorf("unbound: got %v, %v", got, err)
 	}
 	if err := c.Bind("other"); err != nil {
 		t.Errorf("a Get does not bind: %v", err)
 	}
-	if got, err := c.Get(t.Context(), rec.Handle); got != nil || err != store.ErrNotFound { //nolint:errorlint // the very sentinel
+	if got, err := c.Get(t.Context(), rec.Handle); got != nil || err != store.ErrNotFound {
 		t.Errorf("another cookie: got %v, %v", got, err)
 	}
 	d := open(t, ring)
@@ -267,7 +267,7 @@ func TestStore_strictText(t *testing.T) {
 		"huge":            strings.Repeat("A", 1<<20),
 		"a handle":        store.NewCredential("session").Reveal(),
 	} {
-		if got, err := s.Get(t.Context(), store.Credential("session", text)); got != nil || err != store.ErrNotFound { //nolint:errorlint // the very sentinel
+		if got, err := s.Get(t.Context(), store.Credential("session", text)); got != nil || err != store.ErrNotFound {
 			t.Errorf("%s: got %v, %v", name, got, err)
 		}
 	}
@@ -276,7 +276,7 @@ func TestStore_strictText(t *testing.T) {
 	for id := range 4 {
 		text := put(t, s, store.Handle{}, &store.Record{ID: "R1234"[:id+1]}).Handle.Reveal()
 		for _, end := range []string{"\n", "\r", "\r\n", "\n\n\n"} {
-			if got, err := s.Get(t.Context(), store.Credential("session", text+end)); got != nil || err != store.ErrNotFound { //nolint:errorlint // the very sentinel
+			if got, err := s.Get(t.Context(), store.Credential("session", text+end)); got != nil || err != store.ErrNotFound {
 				t.Errorf("%d bytes and %q: got %v, %v", len(text), end, got, err)
 			}
 		}
@@ -300,12 +300,12 @@ func TestStore_expiry(t *testing.T) {
 			t.Errorf("before it expires: %v", err)
 		}
 		time.Sleep(time.Nanosecond)
-		if got, err := s.Get(t.Context(), rec.Handle); got != nil || err != store.ErrNotFound { //nolint:errorlint // the very sentinel
+		if got, err := s.Get(t.Context(), rec.Handle); got != nil || err != store.ErrNotFound {
 			t.Errorf("when it expires: got %v, %v", got, err)
 		}
 		rec.Ended = now
 		ended := put(t, s, rec.Handle, rec)
-		if got, err := s.Get(t.Context(), ended.Handle); got == nil || err != store.ErrEnded { //nolint:errorlint // the very sentinel
+		if got, err := s.Get(t.Context(), ended.Handle); got == nil || err != store.ErrEnded {
 			t.Errorf("ended and expired: got %v, %v", got, err)
 		}
 	})

@@ -90,22 +90,22 @@ func newStatements(db *gorm.DB, d *dialect, table string) statements {
 	if !d.returning {
 		written, answer, unlessThere = "LAST_INSERT_ID(?C)", "", ""
 	}
-	make := func(text string) *statement { return &statement{text: render(db, d, table, text)} }
+	stmt := func(text string) *statement { return &statement{text: render(db, d, table, text)} }
 	return statements{
-		get: make(`SELECT sum, version, data, ?C FROM ?T WHERE sum = ?`),
-		insert: make(`INSERT INTO ?T (sum, version, subject, due, data, written) VALUES (?, ?, ?, ?, ?, ` + written + `)` +
+		get: stmt(`SELECT sum, version, data, ?C FROM ?T WHERE sum = ?`),
+		insert: stmt(`INSERT INTO ?T (sum, version, subject, due, data, written) VALUES (?, ?, ?, ?, ?, ` + written + `)` +
 			unlessThere + answer),
-		replace: make(`UPDATE ?T SET version = ?, subject = ?, due = ?, data = ?, written = ` + written +
+		replace: stmt(`UPDATE ?T SET version = ?, subject = ?, due = ?, data = ?, written = ` + written +
 			` WHERE sum = ? AND version = ?` + answer),
-		replaceData: make(`UPDATE ?T SET version = ?, data = ?, written = ` + written +
+		replaceData: stmt(`UPDATE ?T SET version = ?, data = ?, written = ` + written +
 			` WHERE sum = ? AND version = ?` + answer),
-		remove:        make(`DELETE FROM ?T WHERE sum = ?`),
-		removeVersion: make(`DELETE FROM ?T WHERE sum = ? AND version = ?`),
+		remove:        stmt(`DELETE FROM ?T WHERE sum = ?`),
+		removeVersion: stmt(`DELETE FROM ?T WHERE sum = ? AND version = ?`),
 
-		list: make(`SELECT sum, version, data, ?C FROM ?T WHERE subject = ? AND sum > ? ORDER BY sum LIMIT ?`),
-		due: make(`SELECT sum, due FROM ?T WHERE due <= ?C AND due >= ? AND (due > ? OR sum > ?)` +
+		list: stmt(`SELECT sum, version, data, ?C FROM ?T WHERE subject = ? AND sum > ? ORDER BY sum LIMIT ?`),
+		due: stmt(`SELECT sum, due FROM ?T WHERE due <= ?C AND due >= ? AND (due > ? OR sum > ?)` +
 			` ORDER BY due, sum LIMIT ?`),
-		purge: make(`DELETE FROM ?T WHERE (sum = ? AND version = ?)` +
+		purge: stmt(`DELETE FROM ?T WHERE (sum = ? AND version = ?)` +
 			strings.Repeat(` OR (sum = ? AND version = ?)`, purgeBatch-1)),
 	}
 }
@@ -121,7 +121,6 @@ func render(db *gorm.DB, d *dialect, table, text string) string {
 		if !found {
 			return b.String()
 		}
-		text = after
 		switch text = after; {
 		case strings.HasPrefix(text, "T"):
 			db.Dialector.QuoteTo(&b, table)

@@ -23,7 +23,7 @@ func (s *Store) Sweep(ctx context.Context, n int, visit func(context.Context, *s
 	err := w.run(ctx)
 	if err == nil && w.unread > 0 {
 		// Not wrapped: "not found" would be a statement about something else.
-		err = fmt.Errorf("%d rows cannot be opened: %v", w.unread, w.why)
+		err = fmt.Errorf("%d rows cannot be opened: %v", w.unread, w.why) //nolint:errorlint // as said
 	}
 	if err != nil {
 		err = failure(ctx, "sweep", err)

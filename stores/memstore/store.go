@@ -123,7 +123,7 @@ func (s *Store) Put(ctx context.Context, h store.Handle, rec *store.Record) (*st
 		if err == nil {
 			return e.record(h, now), nil
 		}
-		if err != ErrFull || !s.makeRoom(now) {
+		if !errors.Is(err, ErrFull) || !s.makeRoom(now) {
 			return nil, err
 		}
 	}

@@ -109,7 +109,7 @@ func TestFullStoreWorks(t *testing.T) {
 	a = put(t, s, a.Handle, a)
 	a.Ended = time.Now()
 	a = put(t, s, a.Handle, a)
-	a = put(t, s, a.Handle, &store.Record{ID: "again"})
+	put(t, s, a.Handle, &store.Record{ID: "again"})
 	if err := s.Delete(t.Context(), b.Handle, ""); err != nil {
 		t.Fatal(err)
 	}

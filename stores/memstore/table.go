@@ -1,5 +1,7 @@
 package memstore
 
+import "maps"
+
 // roomy is the size from which tables and queues give memory back.
 const roomy = 64
 
@@ -25,8 +27,6 @@ func (t *table[K, V]) delete(k K) {
 		return
 	}
 	m := make(map[K]V, len(t.m))
-	for k, v := range t.m {
-		m[k] = v
-	}
+	maps.Copy(m, t.m)
 	t.m, t.peak = m, len(m)
 }

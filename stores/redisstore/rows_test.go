@@ -83,10 +83,10 @@ func TestStore_droppedRows(t *testing.T) {
 		if err := f.client.Del(ctx, f.rowKey(t, rec.Handle)).Err(); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := f.Get(ctx, rec.Handle); got != nil || err != store.ErrNotFound { //nolint:errorlint // the very sentinel
+		if got, err := f.Get(ctx, rec.Handle); got != nil || err != store.ErrNotFound {
 			t.Errorf("Get: %v, %v", got, err)
 		}
-		if got, err := f.Put(ctx, rec.Handle, rec); got != nil || err != store.ErrNotFound { //nolint:errorlint // the very sentinel
+		if got, err := f.Put(ctx, rec.Handle, rec); got != nil || err != store.ErrNotFound {
 			t.Errorf("Put: %v, %v", got, err)
 		}
 	}
@@ -190,10 +190,10 @@ func TestStore_truncatedRows(t *testing.T) {
 		if err := f.client.Set(ctx, key, row[:n], time.Hour).Err(); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := f.Get(ctx, rec.Handle); got != nil || err != store.ErrNotFound { //nolint:errorlint // the very sentinel
+		if got, err := f.Get(ctx, rec.Handle); got != nil || err != store.ErrNotFound {
 			t.Fatalf("cut to %d bytes: %v, %v", n, got, err)
 		}
-		if _, err := f.Put(ctx, rec.Handle, &store.Record{Version: "another"}); err != store.ErrConflict && err != store.ErrNotFound { //nolint:errorlint // the very sentinels
+		if _, err := f.Put(ctx, rec.Handle, &store.Record{Version: "another"}); err != store.ErrConflict && err != store.ErrNotFound {
 			t.Fatalf("cut to %d bytes: Put: %v", n, err)
 		}
 		if removed, err := f.Sweep(ctx, 10, func(context.Context, *store.Record) error { return nil }); removed != 0 || err != nil {
@@ -235,7 +235,7 @@ func TestStore_unknownKey(t *testing.T) {
 	if rec, err := other.Get(ctx, live.Handle); rec != nil || !errors.Is(err, seal.ErrUnreadable) || errors.Is(err, store.ErrNotFound) {
 		t.Errorf("Get: %v, %v", rec, err)
 	}
-	if rec, err := other.Put(ctx, live.Handle, &store.Record{}); rec != nil || err != store.ErrExists { //nolint:errorlint // the very sentinel
+	if rec, err := other.Put(ctx, live.Handle, &store.Record{}); rec != nil || err != store.ErrExists {
 		t.Errorf("Put: %v, %v", rec, err)
 	}
 	if recs, _, err := other.List(ctx, "alice", "", 10); recs != nil || !errors.Is(err, seal.ErrUnreadable) {

@@ -26,7 +26,7 @@ func TestStore_clock(t *testing.T) {
 		f.Seen(seen)
 		got, err := f.Get(ctx, rec.Handle)
 		if tc.stands {
-			if err != store.ErrNotFound { //nolint:errorlint // the very sentinel
+			if err != store.ErrNotFound {
 				t.Errorf("%s: got %v, %v; it has expired by the time that was told", tc.name, got, err)
 			}
 			again, err := f.Put(ctx, rec.Handle, &store.Record{ID: "R2"})
@@ -36,7 +36,7 @@ func TestStore_clock(t *testing.T) {
 			rec = again
 			continue
 		}
-		if err != nil || got.ReadAt.Sub(time.Now()).Abs() > 10*time.Second {
+		if err != nil || time.Until(got.ReadAt).Abs() > 10*time.Second {
 			t.Errorf("%s: got %v, %v", tc.name, got, err)
 		}
 		if off := time.Since(f.LastSeen()).Abs(); off > 10*time.Second {

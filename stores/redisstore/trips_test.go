@@ -174,7 +174,7 @@ func TestStore_coldScripts(t *testing.T) {
 	if err := f.Delete(t.Context(), rec.Handle, rec.Version); err != nil {
 		t.Error(err)
 	}
-	if _, err := f.Get(t.Context(), rec.Handle); err != store.ErrNotFound { //nolint:errorlint // the very sentinel
+	if _, err := f.Get(t.Context(), rec.Handle); err != store.ErrNotFound {
 		t.Error(err)
 	}
 }

@@ -38,7 +38,7 @@ func create(path string) error {
 		return err
 	}
 	// It fails where there is a file by now, and where the file system has no links. SQLite makes one then if it must.
-	os.Link(tmp.Name(), path)
+	_ = os.Link(tmp.Name(), path)
 	return nil
 }
 
