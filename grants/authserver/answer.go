@@ -17,6 +17,7 @@ type answer struct {
 	ExpiresIn        int64  `json:"expires_in"`
 	RefreshToken     string `json:"refresh_token,omitempty"`
 	RefreshExpiresIn int64  `json:"refresh_token_expires_in,omitempty"`
+	IDToken          string `json:"id_token,omitempty"`
 	Scope            string `json:"scope,omitempty"`
 }
 
@@ -26,6 +27,7 @@ func (d *dialect) answer(p *pair) *answer {
 		AccessToken: p.access.Reveal(),
 		TokenType:   d.TokenType,
 		ExpiresIn:   seconds(p.expiry.Sub(p.now)),
+		IDToken:     p.idToken,
 		Scope:       strings.Join(p.scopes, " "),
 	}
 	if d.Expires {

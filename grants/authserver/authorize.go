@@ -7,7 +7,9 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -26,6 +28,7 @@ type asked struct {
 	State     string    `json:"s,omitempty"`
 	Scopes    []string  `json:"p,omitempty"`
 	Challenge string    `json:"h,omitempty"`
+	Nonce     string    `json:"n,omitempty"`
 	Subject   string    `json:"u,omitempty"` // with Options.Authenticate: who saw the page
 	Until     time.Time `json:"t"`
 }
@@ -120,6 +123,9 @@ func (s *Server) readAuthorize(query string, m mount) (*asked, error) {
 
 // checkAuthorize checks what may be answered by a redirect.
 func (s *Server) checkAuthorize(a *asked, c *client, p params) error {
+	if err := s.unsupported(a, p); err != nil {
+		return err
+	}
 	switch {
 	case p["response_type"] == "":
 		return invalidRequest("response_type is missing")
@@ -143,10 +149,29 @@ func (s *Server) checkAuthorize(a *asked, c *client, p params) error {
 	case challenge != "" && !isChallenge(challenge):
 		return invalidRequest("code_challenge is malformed")
 	}
-	a.Challenge = challenge
+	a.Challenge, a.Nonce = challenge, p["nonce"]
 	var err error
 	a.Scopes, err = c.grantable(p["scope"])
 	return err
+}
+
+// unsupported refuses what must not be ignored (OpenID Connect Core sections 3.1.2.6 and 6).
+func (s *Server) unsupported(a *asked, p params) error {
+	mode := "query"
+	if a.Implicit {
+		mode = "fragment"
+	}
+	switch {
+	case p["request"] != "":
+		return fail(http.StatusBadRequest, "request_not_supported", "request is not supported")
+	case p["request_uri"] != "":
+		return fail(http.StatusBadRequest, "request_uri_not_supported", "request_uri is not supported")
+	case p["response_mode"] != "" && p["response_mode"] != mode:
+		return invalidRequest("response_mode must be " + mode + ", or left out")
+	case slices.Contains(strings.Fields(p["prompt"]), "none"):
+		return fail(http.StatusBadRequest, "interaction_required", "the user is asked each time, so prompt cannot be none")
+	}
+	return nil
 }
 
 // decide takes the page's answer. Only what the page carries sealed counts, so that nobody can have another request
@@ -195,19 +220,21 @@ func (s *Server) decide(w http.ResponseWriter, r *http.Request, m mount) {
 // allow returns what the client gets when the user allows a: a code, or an access token (RFC 6749 section 4.2.2). An empty
 // subject has yet to sign in.
 func (s *Server) allow(ctx context.Context, c *client, subject string, a *asked, p params) (url.Values, error) {
+	who := login{subject: subject}
 	if subject == "" {
 		var err error
-		if subject, err = s.login(ctx, c, p["username"], p["password"]); err != nil {
+		if who.subject, err = s.login(ctx, c, p["username"], p["password"]); err != nil {
 			return nil, err
 		}
+		who.auth = s.now()
 	}
 	if !a.Implicit {
-		code, err := s.mintCode(ctx, subject, a.Scopes, state{
-			Client: a.Client, Redirect: a.Redirect, Asked: a.Explicit, Challenge: a.Challenge,
+		code, err := s.mintCode(ctx, who.subject, a.Scopes, state{
+			Client: a.Client, Redirect: a.Redirect, Asked: a.Explicit, Challenge: a.Challenge, Nonce: a.Nonce, Auth: who.auth,
 		})
 		return url.Values{"code": {code.Reveal()}}, err
 	}
-	given, err := s.begin(ctx, c, subject, a.Scopes, false)
+	given, err := s.begin(ctx, c, who, a.Scopes, false)
 	if err != nil {
 		return nil, err
 	}

@@ -47,7 +47,8 @@ func (s *Server) redeemOnce(ctx context.Context, req *request, h store.Handle) (
 		}
 		return nil, invalidGrant("the code was used before: what it gave is revoked")
 	}
-	p, err := s.begin(ctx, req.client, rec.Subject, rec.Token.Scopes, req.client.may(grantRefresh))
+	who := login{subject: rec.Subject, auth: st.Auth, nonce: st.Nonce}
+	p, err := s.begin(ctx, req.client, who, rec.Token.Scopes, req.client.may(grantRefresh))
 	if err != nil {
 		return nil, err
 	}

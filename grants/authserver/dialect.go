@@ -28,6 +28,11 @@ type Dialect struct {
 	// without [Client.Scopes] may ask for.
 	Scopes []string
 
+	// Audience makes access tokens JWTs (RFC 9068), for resource servers that check them without asking: their aud.
+	// The sub of a client's own token is its ID, so that no client's ID may be a user's. Needs [Options.Keys].
+	// nil: opaque tokens.
+	Audience []string
+
 	TokenType string // the spelling of token_type in answers; "" means "Bearer"
 
 	AccessTTL  time.Duration // of an access token; 0 means 1 hour
@@ -99,7 +104,7 @@ type dialect struct{ Dialect }
 
 func newDialect(from *Dialect) *dialect {
 	d := &dialect{*from}
-	d.AuthMethods, d.Scopes = slices.Clone(d.AuthMethods), slices.Clone(d.Scopes)
+	d.AuthMethods, d.Scopes, d.Audience = slices.Clone(d.AuthMethods), slices.Clone(d.Scopes), slices.Clone(d.Audience)
 	if d.AuthMethods == nil {
 		d.AuthMethods = []string{authBasic, authPost, authNone}
 	}
@@ -134,6 +139,9 @@ func (d *dialect) faults() error {
 		if !isScope(scope) {
 			add("Scopes: %q is no scope token (RFC 6749 section 3.3)", scope)
 		}
+	}
+	if slices.Contains(d.Audience, "") {
+		add("Audience: an empty name")
 	}
 	if !strings.EqualFold(d.TokenType, "Bearer") {
 		add("TokenType: %q is not a spelling of Bearer", d.TokenType)

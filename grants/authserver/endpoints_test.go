@@ -226,6 +226,7 @@ func TestMetadata(t *testing.T) {
 		"introspection_endpoint_auth_methods_supported":  list("client_secret_basic", "client_secret_post"),
 		"code_challenge_methods_supported":               list("S256"),
 		"authorization_response_iss_parameter_supported": true,
+		"request_uri_parameter_supported":                false,
 	}
 	if got.StatusCode != 200 || !reflect.DeepEqual(got.json, want) {
 		t.Errorf("status %d: %s", got.StatusCode, got.body)

@@ -15,7 +15,7 @@ func (s *Server) reused(
 		switch c.d.GraceRule {
 		case GraceSame:
 			if rec.Token.RefreshToken != "" { // it may have been spent when there was no grace
-				return s.again(rec, st, scopes)
+				return s.again(c, family, rec, st, scopes)
 			}
 		case GraceSibling:
 			return s.succeed(ctx, c, family, rec, scopes)
@@ -56,11 +56,16 @@ func (s *Server) kept(rec *store.Record, st state) *pair {
 }
 
 // again is [GraceSame].
-func (s *Server) again(rec *store.Record, st state, scopes []string) (*pair, error) {
+func (s *Server) again(c *client, family, rec *store.Record, st state, scopes []string) (*pair, error) {
 	if !sameScopes(scopes, st.Gave) {
 		return nil, fail(400, "invalid_scope", "the refresh token was used a moment ago for another scope")
 	}
-	return s.kept(rec, st), nil
+	who, err := loginOf(family)
+	if err != nil {
+		return nil, err
+	}
+	p := s.kept(rec, st)
+	return p, s.signID(c, p, who)
 }
 
 // errUsed means that the successor of a token was used itself, so the token has no business any more.

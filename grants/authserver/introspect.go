@@ -19,6 +19,9 @@ type introspection struct {
 	Issued    int64  `json:"iat,omitempty"`
 	Subject   string `json:"sub,omitempty"`
 	Issuer    string `json:"iss,omitempty"`
+
+	Audience audience `json:"aud,omitempty"` // of a JWT, as is its ID
+	ID       string   `json:"jti,omitempty"`
 }
 
 // Introspect returns the introspection endpoint (RFC 7662) for the clients of these dialects, for all clients when none is
@@ -61,10 +64,17 @@ func (s *Server) introspect(ctx context.Context, req *request) (introspection, e
 		if st.Client != req.client.ID && (!req.client.ResourceServer || purpose != purposeAccess) {
 			break
 		}
-		return introspection{
+		a := introspection{
 			Active: true, Scope: strings.Join(rec.Token.Scopes, " "), Client: st.Client, TokenType: rec.Token.TokenType,
 			Expires: rec.Expires.Unix(), Issued: rec.Created.Unix(), Subject: rec.Subject, Issuer: s.issuer,
-		}, nil
+		}
+		if purpose == purposeAccess && strings.Count(text, ".") == 2 { // no opaque token has a dot
+			a.Audience, a.ID = s.clients[st.Client].d.Audience, rec.ID
+			if a.Subject == "" {
+				a.Subject = st.Client // as the token says
+			}
+		}
+		return a, nil
 	}
 	return introspection{}, nil
 }

@@ -25,6 +25,9 @@ type state struct {
 	Redirect  string `json:"redirect_uri,omitempty"`   // of a code: where it was sent
 	Asked     bool   `json:"redirect_asked,omitempty"` // of a code: the request named that URI
 	Challenge string `json:"code_challenge,omitempty"` // of a code: PKCE's, always S256
+	Nonce     string `json:"nonce,omitempty"`          // of a code: for the ID token
+
+	Auth time.Time `json:"auth_time,omitzero"` // of a code or family: when this server saw the user's password
 
 	Spent time.Time `json:"spent,omitzero"` // used up, or revoked
 	By    string    `json:"by,omitempty"`   // the ID of the pair it was spent for
@@ -57,27 +60,41 @@ type pair struct {
 	now             time.Time    // of this request: what is told of its lifetimes counts from here
 	family          store.Handle // zero: a client's own token
 	access, refresh store.Handle
+	idToken         string // "": none
 	scopes          []string
 	expiry          time.Time
 	refreshExpiry   time.Time
 }
 
-// begin creates a family for subject and its first pair, with a refresh token if asked for.
-func (s *Server) begin(ctx context.Context, c *client, subject string, scopes []string, refresh bool) (*pair, error) {
+// login is who signed in, as told in tokens.
+type login struct {
+	subject string
+	auth    time.Time // zero: not known, since the application has its own login
+	nonce   string
+}
+
+// loginOf returns whose family it is. What it says never has a nonce: that is for the first ID token only.
+func loginOf(family *store.Record) (login, error) {
+	st, err := stateOf(family)
+	return login{subject: family.Subject, auth: st.Auth}, err
+}
+
+// begin creates a family for who and its first pair, with a refresh token if asked for.
+func (s *Server) begin(ctx context.Context, c *client, who login, scopes []string, refresh bool) (*pair, error) {
 	now, id := s.now(), rand.Text()
 	life := c.d.GrantTTL
 	if !refresh {
 		life = min(life, c.d.AccessTTL)
 	}
 	family := &store.Record{
-		ID: id, Subject: subject, Provider: s.issuer, Created: now, Updated: now, Expires: now.Add(life),
-		Token: store.Token{Scopes: scopes, Extra: state{Client: c.ID}.raw()},
+		ID: id, Subject: who.subject, Provider: s.issuer, Created: now, Updated: now, Expires: now.Add(life),
+		Token: store.Token{Scopes: scopes, Extra: state{Client: c.ID, Auth: who.auth}.raw()},
 	}
 	stored, err := s.tokens.Put(ctx, store.Key("authserver", "family", id), family)
 	if err != nil {
 		return nil, err
 	}
-	p, err := s.mint(ctx, c, stored, scopes, now)
+	p, err := s.mint(ctx, c, stored, who, scopes, now)
 	if err != nil {
 		return nil, err
 	}
@@ -87,15 +104,18 @@ func (s *Server) begin(ctx context.Context, c *client, subject string, scopes []
 	return p, err
 }
 
-// mint creates an access token that hangs on family; nil: on none.
-func (s *Server) mint(ctx context.Context, c *client, family *store.Record, scopes []string, now time.Time) (*pair, error) {
-	p := &pair{
-		id: rand.Text(), now: now,
-		access: store.NewCredential(purposeAccess), scopes: scopes, expiry: now.Add(c.d.AccessTTL),
-	}
+// mint creates an access token for who that hangs on family, and an ID token if the scopes say so; a nil family: for the
+// client itself.
+func (s *Server) mint(
+	ctx context.Context, c *client, family *store.Record, who login, scopes []string, now time.Time,
+) (*pair, error) {
+	p := &pair{id: rand.Text(), now: now, scopes: scopes, expiry: now.Add(c.d.AccessTTL)}
 	if family != nil {
 		p.family = family.Handle
 		p.expiry = earlier(p.expiry, family.Expires)
+	}
+	if err := s.sign(c, p, who); err != nil {
+		return nil, err
 	}
 	_, err := s.tokens.Put(ctx, p.access, &store.Record{
 		ID: p.id, Provider: s.issuer, Grant: p.family, Created: now, Updated: now, Expires: p.expiry,

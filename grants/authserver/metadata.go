@@ -9,7 +9,7 @@ import (
 // Endpoints are where the application has mounted what [Server.Metadata] tells about: URLs, or paths at the issuer's
 // host. An empty one is left out.
 type Endpoints struct {
-	Authorize, Token, Revoke, Introspect, UserInfo string
+	Authorize, Token, Revoke, Introspect, UserInfo, JWKS string
 }
 
 type metadata struct {
@@ -19,6 +19,7 @@ type metadata struct {
 	Revoke            string   `json:"revocation_endpoint,omitempty"`
 	Introspect        string   `json:"introspection_endpoint,omitempty"`
 	UserInfo          string   `json:"userinfo_endpoint,omitempty"`
+	JWKS              string   `json:"jwks_uri,omitempty"`
 	Scopes            []string `json:"scopes_supported,omitempty"`
 	ResponseTypes     []string `json:"response_types_supported"`
 	GrantTypes        []string `json:"grant_types_supported"`
@@ -27,10 +28,17 @@ type metadata struct {
 	IntrospectMethods []string `json:"introspection_endpoint_auth_methods_supported,omitempty"`
 	Challenges        []string `json:"code_challenge_methods_supported"`
 	Iss               bool     `json:"authorization_response_iss_parameter_supported"`
+	RequestURI        bool     `json:"request_uri_parameter_supported"` // absent means true
+
+	// of OpenID Connect, with keys
+	Subjects []string `json:"subject_types_supported,omitempty"`
+	IDAlgs   []string `json:"id_token_signing_alg_values_supported,omitempty"`
+	Claims   []string `json:"claims_supported,omitempty"`
 }
 
-// Metadata returns the document of RFC 8414, to be mounted at /.well-known/oauth-authorization-server followed by the
-// issuer's path. Without [Options.Issuer] it answers 404.
+// Metadata returns one document for both: RFC 8414's, to be mounted at /.well-known/oauth-authorization-server followed by
+// the issuer's path, and OpenID Connect Discovery's, at the issuer's path followed by /.well-known/openid-configuration.
+// Without [Options.Issuer] it answers 404.
 func (s *Server) Metadata(e Endpoints) http.Handler {
 	doc := s.metadata(e)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -41,7 +49,11 @@ func (s *Server) Metadata(e Endpoints) http.Handler {
 			w.Header().Set("Allow", "GET, HEAD")
 			fail(http.StatusMethodNotAllowed, "invalid_request", "the method must be GET").write(w)
 		default:
-			writeJSON(w, http.StatusOK, doc)
+			now := doc
+			if k := s.keys.Load(); k.signer != nil {
+				now.Subjects, now.IDAlgs, now.Claims = []string{"public"}, []string{k.signer.Key().Algorithm}, idClaims
+			}
+			writeJSON(w, http.StatusOK, now)
 		}
 	})
 }
@@ -50,7 +62,7 @@ func (s *Server) metadata(e Endpoints) metadata {
 	doc := metadata{
 		Issuer:    s.issuer,
 		Authorize: s.endpoint(e.Authorize), Token: s.endpoint(e.Token), Revoke: s.endpoint(e.Revoke),
-		Introspect: s.endpoint(e.Introspect), UserInfo: s.endpoint(e.UserInfo),
+		Introspect: s.endpoint(e.Introspect), UserInfo: s.endpoint(e.UserInfo), JWKS: s.endpoint(e.JWKS),
 		ResponseTypes: []string{}, GrantTypes: []string{}, Challenges: []string{"S256"}, Iss: true,
 	}
 	for _, c := range s.clients {

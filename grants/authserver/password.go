@@ -25,22 +25,26 @@ func (s *Server) password(ctx context.Context, req *request) (*pair, error) {
 	if err != nil {
 		return nil, err
 	}
+	who := login{subject: subject, auth: s.now()}
 	if !req.client.d.Reissue {
-		return s.begin(ctx, req.client, subject, scopes, req.client.may(grantRefresh))
+		return s.begin(ctx, req.client, who, scopes, req.client.may(grantRefresh))
 	}
-	return s.reissue(ctx, req.client, subject, scopes)
+	return s.reissue(ctx, req.client, who, scopes)
 }
 
-// reissue returns the pair that subject has with c, or begins one. An index record under a Key remembers the pair until
+// reissue returns the pair that who has with c, or begins one. An index record under a Key remembers the pair until
 // its access token expires; of several requests that find none, the first to write it wins, and all get its pair.
-func (s *Server) reissue(ctx context.Context, c *client, subject string, scopes []string) (*pair, error) {
-	key := indexKey(c, subject, scopes)
+func (s *Server) reissue(ctx context.Context, c *client, who login, scopes []string) (*pair, error) {
+	key := indexKey(c, who.subject, scopes)
 	for range 10 {
 		version, p, err := s.indexed(ctx, key)
-		if p != nil || err != nil {
-			return p, err
+		if err != nil {
+			return nil, err
 		}
-		if p, err = s.begin(ctx, c, subject, scopes, c.may(grantRefresh)); err != nil {
+		if p != nil {
+			return p, s.signID(c, p, who)
+		}
+		if p, err = s.begin(ctx, c, who, scopes, c.may(grantRefresh)); err != nil {
 			return nil, err
 		}
 		err = s.index(ctx, key, c, version, p)

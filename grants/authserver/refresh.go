@@ -37,7 +37,11 @@ func (s *Server) refreshOnce(ctx context.Context, req *request, h store.Handle) 
 		return s.reused(ctx, c, family, rec, st, scopes)
 	}
 	if c.d.Rotation == RotateNever {
-		p, err := s.mint(ctx, c, family, scopes, s.now())
+		who, err := loginOf(family)
+		if err != nil {
+			return nil, err
+		}
+		p, err := s.mint(ctx, c, family, who, scopes, s.now())
 		if err != nil {
 			return nil, err
 		}
@@ -71,7 +75,11 @@ func (s *Server) refreshOnce(ctx context.Context, req *request, h store.Handle) 
 // succeed creates the pair that follows the refresh token rec. The new refresh token is for all that the old one was for,
 // even if the access token is not (RFC 6749 section 6).
 func (s *Server) succeed(ctx context.Context, c *client, family, rec *store.Record, scopes []string) (*pair, error) {
-	p, err := s.mint(ctx, c, family, scopes, s.now())
+	who, err := loginOf(family)
+	if err != nil {
+		return nil, err
+	}
+	p, err := s.mint(ctx, c, family, who, scopes, s.now())
 	if err == nil {
 		err = s.mintRefresh(ctx, c, family, p, rec.Token.Scopes, rec.Generation+1)
 	}

@@ -78,7 +78,8 @@ var known = map[string]bool{
 	"grant_type": true, "client_id": true, "client_secret": true, "username": true, "password": true, "scope": true,
 	"code": true, "redirect_uri": true, "code_verifier": true, "refresh_token": true, "token": true,
 	"token_type_hint": true, "response_type": true, "state": true, "code_challenge": true,
-	"code_challenge_method": true, "request": true, "decision": true,
+	"code_challenge_method": true, "request": true, "decision": true, "nonce": true, "prompt": true, "request_uri": true,
+	"response_mode": true,
 }
 
 // set adds a parameter and tells what is wrong with it.

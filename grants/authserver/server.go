@@ -10,8 +10,10 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
+	"github.com/tokenkeep/tokenkeep/grants/jose"
 	"github.com/tokenkeep/tokenkeep/store"
 	"github.com/tokenkeep/tokenkeep/store/seal"
 )
@@ -43,8 +45,13 @@ type Options struct {
 	// then the process that showed a page must get its answer.
 	Ring *seal.Ring
 
+	// Keys sign ID tokens, and access tokens of dialects with an Audience: the first signs, all are published. Each has a
+	// kid of its own and is no HMAC secret. nil: none of these tokens, and no scope "openid". See [Server.SetKeys].
+	Keys []*jose.Signer
+
 	// UserInfo returns what the userinfo endpoint tells, encoded as JSON, about an access token's record as
-	// [Server.Verify] returned it. nil tells sub, the subject. store.ErrNotFound means that the user is gone.
+	// [Server.Verify] returned it. nil tells sub, the subject. With the scope openid sub is told whatever this returns.
+	// store.ErrNotFound means that the user is gone.
 	UserInfo func(ctx context.Context, rec *store.Record) (any, error)
 
 	CodeTTL     time.Duration // of authorization codes; 0 means 60 seconds, and more than 10 minutes is refused
@@ -77,6 +84,7 @@ type Server struct {
 	logger       *slog.Logger
 	clock        func() time.Time
 	origins      http.CrossOriginProtection
+	keys         atomic.Pointer[keys]
 }
 
 // New returns a Server that keeps what it issues in tokens and serves clients. users may be nil if no client asks for
@@ -116,6 +124,7 @@ func New(tokens store.TokenStore, users Users, clients []Client, o *Options) (*S
 	for _, d := range s.dialects {
 		errs = append(errs, d.faults())
 	}
+	errs = append(errs, s.SetKeys(o.Keys...))
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}

@@ -62,5 +62,5 @@ func (s *Server) clientCredentials(ctx context.Context, req *request) (*pair, er
 	if err != nil {
 		return nil, err
 	}
-	return s.mint(ctx, req.client, nil, scopes, s.now())
+	return s.mint(ctx, req.client, nil, login{subject: req.client.ID}, scopes, s.now())
 }

@@ -2,8 +2,10 @@ package authserver
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/tokenkeep/tokenkeep/store"
@@ -51,10 +53,27 @@ func (s *Server) info(ctx context.Context, headers, scopes []string) (any, error
 		return map[string]string{"sub": rec.Subject}, nil
 	}
 	info, err := s.userInfo(ctx, rec)
-	if errors.Is(err, store.ErrNotFound) {
+	switch {
+	case errors.Is(err, store.ErrNotFound):
 		return nil, invalid
+	case err != nil || !slices.Contains(rec.Token.Scopes, scopeOpenID):
+		return info, err
 	}
-	return info, err
+	return withSub(info, rec.Subject)
+}
+
+// withSub is info with sub, which must be the ID token's (OpenID Connect Core section 5.3.2).
+func withSub(info any, subject string) (any, error) {
+	text, err := json.Marshal(info)
+	var members map[string]json.RawMessage
+	if err == nil {
+		err = json.Unmarshal(text, &members)
+	}
+	if err != nil || members == nil {
+		return nil, errors.New("authserver: UserInfo returned what is no JSON object")
+	}
+	members["sub"], err = json.Marshal(subject)
+	return members, err
 }
 
 // deny challenges as RFC 6750 section 3 says: no error code for a request without a token.
