@@ -2,7 +2,6 @@ package introspect
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -111,7 +110,7 @@ func (v *Verifier) told(ctx context.Context, credential string) (*told, error) {
 		in, _, err := v.ask(ctx, credential)
 		return in, err
 	}
-	key := sha256.Sum256([]byte(credential))
+	key := facts.Key(credential)
 	if in, ok := v.kept.Get(key, time.Now()); ok {
 		return in, nil
 	}
@@ -139,7 +138,7 @@ func (v *Verifier) ask(ctx context.Context, credential string) (in *told, until 
 }
 
 // Forget makes the next request with this token ask again, for when it was revoked here. It reaches this process only.
-func (v *Verifier) Forget(credential string) { v.kept.Forget(sha256.Sum256([]byte(credential))) }
+func (v *Verifier) Forget(credential string) { v.kept.Forget(facts.Key(credential)) }
 
 // refuses decides, on every use, by what the server told; "" means that the token is good now.
 func (v *Verifier) refuses(in *told, now time.Time) string {

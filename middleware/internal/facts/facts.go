@@ -4,6 +4,7 @@
 package facts
 
 import (
+	"crypto/sha256"
 	"math/bits"
 	"sync"
 	"time"
@@ -41,6 +42,12 @@ func New[V any](max int) *Cache[V] {
 		c.shards[i].most = max / (2 * n)
 	}
 	return c
+}
+
+// Key returns the SHA-256 of a token.
+func Key(token string) [32]byte {
+	var room [1024]byte // what is longer allocates
+	return sha256.Sum256(append(room[:0], token...))
 }
 
 // Nobody can aim at a shard: keys are SHA-256.

@@ -3,6 +3,7 @@ package facts_test
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"strings"
 	"testing"
 	"time"
 
@@ -91,7 +92,14 @@ func TestForgetReachesTheOldGeneration(t *testing.T) {
 func TestHitsAllocateNothing(t *testing.T) {
 	c := facts.New[*int](1000)
 	c.Put(key(1), new(int), time.Now().Add(time.Hour))
-	k := key(1)
+	c.Put(facts.Key(strings.Repeat("t", 1024)), new(int), time.Now().Add(time.Hour))
+	k, token := key(1), strings.Repeat("t", 1024)
+	if n := testing.AllocsPerRun(100, func() { c.Get(facts.Key(token), time.Now()) }); n > 0 {
+		t.Errorf("by token: %v allocations", n)
+	}
+	if facts.Key(token) != sha256.Sum256([]byte(token)) || facts.Key(token+token) != sha256.Sum256([]byte(token+token)) {
+		t.Error("the key is not the token's SHA-256")
+	}
 	if n := testing.AllocsPerRun(100, func() { c.Get(k, time.Now()) }); n > 0 {
 		t.Errorf("%v allocations", n)
 	}
