@@ -3,6 +3,7 @@ package jose
 import (
 	"crypto"
 	"crypto/rsa"
+	_ "crypto/sha512" // SHA-384 and SHA-512 by number
 	"fmt"
 	"slices"
 

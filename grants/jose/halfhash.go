@@ -10,6 +10,9 @@ func (c *Claims) HalfHash(text string) string { return c.algorithm.halfHash(text
 func (s *Signer) HalfHash(text string) string { return s.algorithm.halfHash(text) }
 
 func (a *algorithm) halfHash(text string) string {
+	if a == nil {
+		return ""
+	}
 	hash := a.hash
 	if hash == 0 {
 		hash = crypto.SHA512 // what Ed25519 itself is built on (RFC 8032 section 5.1)

@@ -59,37 +59,49 @@ func (k Key) fits(a *algorithm) error {
 	if k.Algorithm != "" && k.Algorithm != a.name {
 		return fmt.Errorf("jose: key %q is for %q only", k.ID, k.Algorithm)
 	}
-	kty, curve := "", ""
 	switch public := k.Public.(type) {
 	case []byte:
-		kty = "oct"
-		if len(public) < a.hash.Size() || isPublicKey(public) {
-			return fmt.Errorf("jose: secret %q: %d bytes for %s, which needs %d secret ones", k.ID, len(public), a.name, a.hash.Size())
+		if a.kty == "oct" {
+			return k.strongSecret(public, a.hash.Size())
 		}
 	case *rsa.PublicKey:
-		kty = "RSA"
-		if public == nil || public.N == nil || public.N.BitLen() < 2048 || public.N.BitLen() > 8192 ||
-			public.E < 3 || public.E&1 == 0 || public.E > 1<<31-1 {
-			return fmt.Errorf("jose: key %q: RSA takes a modulus of 2048 to 8192 bits and an odd exponent from 3 to 2^31-1", k.ID)
+		if a.kty == "RSA" && public != nil {
+			return k.strongRSA(public)
 		}
 	case *ecdsa.PublicKey:
-		kty = "EC"
-		if public != nil && public.Curve != nil && public.X != nil && public.Y != nil {
-			curve = public.Curve.Params().Name
+		if a.kty == "EC" && public != nil && public.Curve != nil && public.X != nil && public.Y != nil &&
+			public.Curve.Params().Name == a.curve {
+			return nil
 		}
 	case ed25519.PublicKey:
-		kty = "OKP"
-		if len(public) == ed25519.PublicKeySize {
-			curve = "Ed25519"
+		if a.kty == "OKP" && len(public) == ed25519.PublicKeySize {
+			return nil
 		}
 	}
-	if kty != a.kty || curve != a.curve {
-		return fmt.Errorf("jose: key %q: a %T does not fit %s", k.ID, k.Public, a.name)
+	return fmt.Errorf("jose: key %q: a %T does not fit %s", k.ID, k.Public, a.name)
+}
+
+func (k Key) strongSecret(secret []byte, size int) error {
+	switch {
+	case len(secret) < size:
+		return fmt.Errorf("jose: secret %q has %d bytes, and needs %d", k.ID, len(secret), size)
+	case isPublicKey(secret):
+		return fmt.Errorf("jose: secret %q is a public key, which everybody has", k.ID)
 	}
 	return nil
 }
 
-// isPublicKey recognizes a public key that somebody took for a secret: everybody has it, so everybody could sign.
+func (k Key) strongRSA(public *rsa.PublicKey) error {
+	if public.N == nil || public.N.BitLen() < 2048 || public.N.BitLen() > 8192 {
+		return fmt.Errorf("jose: key %q: the RSA modulus must have 2048 to 8192 bits", k.ID)
+	}
+	if public.E < 3 || public.E&1 == 0 || public.E > 1<<31-1 {
+		return fmt.Errorf("jose: key %q: the RSA exponent must be odd and at least 3", k.ID)
+	}
+	return nil
+}
+
+// isPublicKey recognizes a public key that somebody took for a secret.
 func isPublicKey(secret []byte) bool {
 	switch {
 	case bytes.HasPrefix(secret, []byte("-----BEGIN ")), bytes.HasPrefix(secret, []byte("ssh-")):
