@@ -82,7 +82,7 @@ func (a *attempt) step(ctx context.Context, rec *store.Record) (*store.Record, e
 		return nil, errAgain
 	case !rec.ReadAt.IsZero() && rec.ReadAt.Before(st.After):
 		return nil, unavailable("backing off after "+st.Reason, nil)
-	case k.o.NeverResend && st.Tries > 0 && !k.expired(rec, 0):
+	case k.o.NeverResend && st.Tries > 0 && !expired(rec, k.o.Now()):
 		return nil, unavailable("the refresh token may have been spent; it is sent again once the access token has expired", nil)
 	}
 	a.observeWait(rec)

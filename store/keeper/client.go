@@ -4,11 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/tokenkeep/tokenkeep/store"
@@ -25,26 +26,31 @@ import (
 //
 // Errors come wrapped in *url.Error: use errors.As and errors.Is.
 func (k *Keeper) Client(h store.Handle, origins ...string) *http.Client {
-	t := &transport{k: k, h: h}
+	t := &transport{k: k, h: h, sum: store.Hashed(h.Sum())}
 	if len(origins) == 0 {
 		t.fault = errors.New("keeper: Client: no origin to carry the token to")
 	}
 	for _, text := range origins {
-		o, err := parseOrigin(text)
+		u, err := parseOrigin(text)
 		if err != nil {
 			t.fault = errors.Join(t.fault, err)
+			continue
 		}
-		t.origins = append(t.origins, o)
+		t.origins = append(t.origins, u)
 	}
 	return &http.Client{Transport: t}
 }
 
 type transport struct {
 	k       *Keeper
-	h       store.Handle
-	origins []string
+	h, sum  store.Handle
+	origins []*url.URL
 	fault   error
+	last    atomic.Pointer[line]
 }
+
+// line is a token's header value, which requests share: only the text, since a transport may write into a slice.
+type line struct{ token, value string }
 
 // Format prints nothing of the handle, which fmt would read past its own redaction.
 func (t *transport) Format(f fmt.State, _ rune) { fmt.Fprint(f, "keeper.transport") }
@@ -54,20 +60,20 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if t.fault != nil {
 		return nil, refuse(req, t.fault)
 	}
-	if req.Header.Get("Authorization") != "" {
+	if own := req.Header["Authorization"]; len(own) > 0 && own[0] != "" {
 		return t.k.o.Transport.RoundTrip(req)
 	}
-	if !slices.Contains(t.origins, originOf(req.URL)) {
+	if !t.mayCarryTo(req.URL) {
 		if req.Response != nil { // a redirect led here: go on, without the token
 			return t.k.o.Transport.RoundTrip(req)
 		}
 		return nil, refuse(req, fmt.Errorf("keeper: Client: %s is not one of the token's origins", originOf(req.URL)))
 	}
-	rec, err := t.k.get(req.Context(), t.h, whenDue)
+	rec, err := t.k.getBy(req.Context(), t.h, t.sum, whenDue)
 	if err != nil {
 		return nil, refuse(req, err)
 	}
-	resp, err := t.k.o.Transport.RoundTrip(carry(req, rec.Token))
+	resp, err := t.k.o.Transport.RoundTrip(t.carry(req, rec.Token))
 	if err != nil || resp.StatusCode != http.StatusUnauthorized || t.k.o.Mode != Auto || !blamesToken(resp) {
 		return resp, err
 	}
@@ -92,7 +98,7 @@ func (t *transport) replay(req *http.Request, refused store.Token) (*http.Reques
 	if err != nil || rec.Token.AccessToken == refused.AccessToken {
 		return nil, false
 	}
-	again := carry(req, rec.Token)
+	again := t.carry(req, rec.Token)
 	if req.GetBody != nil {
 		body, err := req.GetBody()
 		if err != nil {
@@ -104,14 +110,21 @@ func (t *transport) replay(req *http.Request, refused store.Token) (*http.Reques
 }
 
 // carry returns a copy of req with the token: a RoundTripper must not change the request it was given.
-func carry(req *http.Request, tok store.Token) *http.Request {
-	out := *req
-	out.Header = make(http.Header, len(req.Header)+1)
-	for name, values := range req.Header {
-		out.Header[name] = values
+func (t *transport) carry(req *http.Request, tok store.Token) *http.Request {
+	l := t.last.Load()
+	if l == nil || l.token != tok.AccessToken {
+		l = &line{token: tok.AccessToken, value: "Bearer " + tok.AccessToken}
+		t.last.Store(l)
 	}
-	out.Header["Authorization"] = []string{"Bearer " + tok.AccessToken}
-	return &out
+	out := &struct {
+		http.Request
+		value [1]string
+	}{Request: *req, value: [1]string{l.value}}
+	if out.Header = maps.Clone(req.Header); out.Header == nil {
+		out.Header = make(http.Header, 1)
+	}
+	out.Header["Authorization"] = out.value[:]
+	return &out.Request
 }
 
 // refuse closes the body, as a RoundTripper must, errors included.
@@ -135,15 +148,24 @@ func drain(body io.ReadCloser) {
 	body.Close()
 }
 
-func parseOrigin(text string) (string, error) {
+func parseOrigin(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.User != nil || u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "" {
-		return "", fmt.Errorf("keeper: Client: %q is not an origin like https://api.example.com", text)
+		return nil, fmt.Errorf("keeper: Client: %q is not an origin like https://api.example.com", text)
 	}
 	if u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())) {
-		return "", fmt.Errorf("keeper: Client: origin %q must be https (http only on a loopback host)", text)
+		return nil, fmt.Errorf("keeper: Client: origin %q must be https (http only on a loopback host)", text)
 	}
-	return originOf(u), nil
+	return u, nil
+}
+
+func (t *transport) mayCarryTo(u *url.URL) bool {
+	for _, o := range t.origins {
+		if u.Scheme == o.Scheme && (u.Host == o.Host || originOf(u) == originOf(o)) {
+			return true
+		}
+	}
+	return false
 }
 
 // originOf returns scheme, host and port, the default port spelled out.

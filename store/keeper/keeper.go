@@ -143,14 +143,20 @@ const (
 )
 
 func (k *Keeper) get(ctx context.Context, h store.Handle, u urgency) (*store.Record, error) {
+	return k.getBy(ctx, h, h, u)
+}
+
+// getBy is get for callers that have hashed h beforehand: sum finds the same record.
+func (k *Keeper) getBy(ctx context.Context, h, sum store.Handle, u urgency) (*store.Record, error) {
 	if k.coord != nil {
 		return k.getStateless(ctx, h, u)
 	}
 	began := time.Now()
-	rec, err := k.read(ctx, k.tokens, h)
+	rec, err := k.read(ctx, k.tokens, sum)
 	if err != nil {
 		return nil, err
 	}
+	rec.Handle = h
 	if rec.Grant.IsZero() {
 		return k.fresh(ctx, k.tokens, h, rec, began, u)
 	}
@@ -234,7 +240,7 @@ func (k *Keeper) fresh(ctx context.Context, tokens store.TokenStore, h store.Han
 	}
 	got, err := k.await(ctx, tokens, h, rec, began)
 	switch {
-	case err != nil && u == whenDue && errors.Is(err, ErrUnavailable) && !k.expired(rec, 0):
+	case err != nil && u == whenDue && errors.Is(err, ErrUnavailable) && !expired(rec, k.o.Now()):
 		return rec, nil // within Window only: the old token still serves
 	case err == nil && k.o.Mode == Signal && u == whenDue:
 		return nil, &UpdatedError{Record: got}
@@ -264,7 +270,7 @@ func (k *Keeper) stageOf(rec *store.Record, now time.Time) stage {
 	if k.o.Mode == Auto {
 		window = 0
 	}
-	if k.expired(rec, window) {
+	if expired(rec, now.Add(window)) {
 		return over
 	}
 	if early := earlyOf(rec); !early.IsZero() && !now.Before(early) || !known(rec) {
@@ -273,9 +279,9 @@ func (k *Keeper) stageOf(rec *store.Record, now time.Time) stage {
 	return valid
 }
 
-func (k *Keeper) expired(rec *store.Record, window time.Duration) bool {
+func expired(rec *store.Record, now time.Time) bool {
 	e := rec.Token.Expiry
-	return !e.IsZero() && !k.o.Now().Before(e.Add(-window))
+	return !e.IsZero() && !now.Before(e)
 }
 
 // knows reports whether name is one of the refresher's providers.

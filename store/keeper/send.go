@@ -88,7 +88,7 @@ func (a *attempt) send(ctx context.Context, rec *store.Record, st state) (store.
 		if err == nil || errors.Is(err, errAgain) || outcomeOf(err) != Unknown || tok.RefreshToken != "" {
 			return tok, err
 		}
-		if k.o.NeverResend && !k.expired(rec, 0) {
+		if k.o.NeverResend && !expired(rec, k.o.Now()) {
 			return tok, err
 		}
 	}
