@@ -61,7 +61,7 @@ func (c *Cache[V]) join(ctx context.Context, key [32]byte, patience time.Duratio
 	if got, ok := sh.new[key]; ok && time.Now().Before(got.until) {
 		return nil, got.value, true
 	}
-	if f = sh.flights[key]; f != nil {
+	if f = sh.flights[key]; f != nil && f.ctx.Err() == nil { // one that blocks keeps nobody from asking again
 		return f, v, false
 	}
 	f = &flight[V]{done: make(chan struct{}), err: errVanished}
@@ -71,12 +71,11 @@ func (c *Cache[V]) join(ctx context.Context, key [32]byte, patience time.Duratio
 		sh.flights = map[[32]byte]*flight[V]{}
 	}
 	sh.flights[key] = f
-	stop := context.AfterFunc(own, func() { sh.leave(key, f) }) // a question that blocks keeps nobody from asking again
-	go sh.fly(key, f, ask, func() { stop(); cancel() })
+	go sh.fly(key, f, ask, cancel)
 	return f, v, false
 }
 
-func (sh *shard[V]) fly(key [32]byte, f *flight[V], ask func(context.Context) (V, time.Time, error), end func()) {
+func (sh *shard[V]) fly(key [32]byte, f *flight[V], ask func(context.Context) (V, time.Time, error), cancel context.CancelFunc) {
 	var until time.Time
 	defer func() { // whether ask returns, panics or ends its goroutine
 		if r := recover(); r != nil {
@@ -84,12 +83,12 @@ func (sh *shard[V]) fly(key [32]byte, f *flight[V], ask func(context.Context) (V
 		}
 		sh.land(key, f, until)
 		close(f.done)
-		end()
+		cancel()
 	}()
 	f.value, until, f.err = ask(f.ctx)
 }
 
-// land keeps the answer, unless it was forgotten or given up meanwhile.
+// land keeps the answer, unless it was forgotten meanwhile, or given up and asked for again.
 func (sh *shard[V]) land(key [32]byte, f *flight[V], until time.Time) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -100,14 +99,6 @@ func (sh *shard[V]) land(key [32]byte, f *flight[V], until time.Time) {
 	if f.err == nil && f.broken == nil && time.Now().Before(until) {
 		delete(sh.old, key)
 		sh.put(key, fact[V]{f.value, until})
-	}
-}
-
-func (sh *shard[V]) leave(key [32]byte, f *flight[V]) {
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	if sh.flights[key] == f {
-		delete(sh.flights, key)
 	}
 }
 
