@@ -3,6 +3,7 @@ package grants
 import (
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -24,8 +25,14 @@ const (
 	ClientSecretPost
 	// ClientSecretJSON is ClientSecretPost with JSON bodies, whatever Encoding says.
 	ClientSecretJSON
-	// None is for public clients: client_id in the body (unless ID is empty) and no proof. With a client certificate in
-	// HTTP's transport it is tls_client_auth (RFC 8705).
+	// PrivateKeyJWT signs an assertion with the client's Signer for every request (RFC 7523 section 2.2).
+	PrivateKeyJWT
+	// ClientSecretJWT signs it with the Secret, by HS256: the secret must have 32 bytes or more.
+	ClientSecretJWT
+	// TLSClientAuth is the client certificate in HTTP's transport, with client_id in the body: tls_client_auth and
+	// self_signed_tls_client_auth (RFC 8705 section 2). Discover then takes the server's mtls_endpoint_aliases.
+	TLSClientAuth
+	// None is for public clients: client_id in the body (unless ID is empty) and no proof.
 	None
 )
 
@@ -42,7 +49,8 @@ const (
 // String returns the registered name where there is one.
 func (a ClientAuth) String() string {
 	names := [...]string{
-		"client_secret_basic", "client_secret_basic (raw)", "client_secret_post", "client_secret_json", "none",
+		"client_secret_basic", "client_secret_basic (raw)", "client_secret_post", "client_secret_json", "private_key_jwt",
+		"client_secret_jwt", "tls_client_auth", "none",
 	}
 	if int(a) < len(names) {
 		return names[a]
@@ -64,18 +72,38 @@ func (c *Client) authFault() error {
 		return errors.New("Auth is not a known style")
 	case c.Encoding > JSON:
 		return errors.New("Encoding is neither Form nor JSON")
-	case c.Auth == None && c.Secret != "":
-		return errors.New("Secret is set but Auth None does not use it")
+	case c.Secret != "" && (c.Auth == None || c.Auth == PrivateKeyJWT || c.Auth == TLSClientAuth):
+		return fmt.Errorf("Secret is set but Auth %v does not use it", c.Auth)
+	case c.Signer != nil && c.Auth != PrivateKeyJWT:
+		return fmt.Errorf("Signer is set but Auth %v does not use it", c.Auth)
 	case c.Auth == None:
 		return nil
 	case c.ID == "":
 		return errors.New("ID is empty (only Auth None can do without)")
-	case c.Auth == ClientSecretBasicRaw:
+	}
+	switch c.Auth {
+	case ClientSecretBasicRaw:
 		if strings.Contains(c.ID, ":") {
 			return errors.New("ID contains ':', which ClientSecretBasicRaw cannot express")
 		}
-	case c.Secret == "":
-		return errors.New("Secret is empty (a public client has Auth None)")
+	case PrivateKeyJWT, ClientSecretJWT:
+		_, err := c.assertionKey()
+		return err
+	case TLSClientAuth:
+		return c.certificateFault()
+	default:
+		if c.Secret == "" {
+			return errors.New("Secret is empty (a public client has Auth None)")
+		}
+	}
+	return nil
+}
+
+// certificateFault says that HTTP has no certificate to show, as far as that can be seen.
+func (c *Client) certificateFault() error {
+	t, ok := c.transport().(*http.Transport)
+	if ok && (t.TLSClientConfig == nil || len(t.TLSClientConfig.Certificates) == 0 && t.TLSClientConfig.GetClientCertificate == nil) {
+		return errors.New("HTTP has no client certificate, which TLSClientAuth needs")
 	}
 	return nil
 }
@@ -92,6 +120,12 @@ func (c *Client) authenticate(p params, h http.Header) (params, error) {
 		h["Authorization"] = []string{basic(c.ID, c.Secret)}
 	case ClientSecretPost, ClientSecretJSON:
 		p = p.set("client_id", c.ID).set("client_secret", c.Secret)
+	case PrivateKeyJWT, ClientSecretJWT:
+		assertion, err := c.assertion()
+		if err != nil {
+			return nil, err
+		}
+		p = p.set("client_id", c.ID).set("client_assertion_type", jwtBearerAssertion).set("client_assertion", assertion)
 	default:
 		if c.ID != "" {
 			p = p.set("client_id", c.ID)

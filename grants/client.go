@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tokenkeep/tokenkeep/grants/jose"
 	"github.com/tokenkeep/tokenkeep/store"
 )
 
@@ -50,6 +51,10 @@ type Client struct {
 	Secret string
 	// Auth is how the client authenticates; the zero value is ClientSecretBasic.
 	Auth ClientAuth
+	// Signer signs the assertions of PrivateKeyJWT; the server knows its public key.
+	Signer *jose.Signer
+	// AssertionAudience is whom assertions are made out to, for servers that insist; empty: Issuer, or else TokenURL.
+	AssertionAudience string
 	// Encoding is how bodies are written; the zero value is Form.
 	Encoding Encoding
 	// RedirectURI is where the authorization server sends the browser back to.

@@ -21,7 +21,7 @@ const (
 // OwnAccount repeats this grant instead. No scopes means those of the Client.
 func (c *Client) ClientCredentials(ctx context.Context, scopes ...string) (store.Token, error) {
 	const grant = "client_credentials"
-	if c.Auth == None && c.HTTP == nil {
+	if c.Auth == None {
 		return store.Token{}, c.misconfigured(&call{what: grant}, errors.New("Auth None proves nothing"))
 	}
 	scopes = c.scopes(scopes)

@@ -92,6 +92,20 @@ func (s *script) only(t *testing.T) seen {
 	return all[0]
 }
 
+// echoing is a provider that refuses and says back what the form's parameter was.
+func echoing(t *testing.T, name string) *script {
+	t.Helper()
+	var s *script
+	s = scripted(t, func(w http.ResponseWriter, _ *http.Request) {
+		all := s.requests()
+		w.WriteHeader(http.StatusBadRequest)
+		json.NewEncoder(w).Encode(map[string]string{
+			"error": "invalid_client", "error_description": "given: " + all[len(all)-1].form(t).Get(name),
+		})
+	})
+	return s
+}
+
 // client is a plain client of this provider.
 func (s *script) client() *grants.Client {
 	return &grants.Client{

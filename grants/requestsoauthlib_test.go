@@ -133,7 +133,7 @@ func TestMutualTLS(t *testing.T) {
 	s.StartTLS()
 	t.Cleanup(s.Close)
 	c := s.client()
-	c.Auth, c.Secret = grants.None, ""
+	c.Auth, c.Secret = grants.TLSClientAuth, ""
 	c.HTTP.Transport.(*http.Transport).TLSClientConfig.Certificates = []tls.Certificate{cert}
 	if _, err := c.ClientCredentials(t.Context(), "read"); err != nil {
 		t.Fatal(err)

@@ -40,7 +40,9 @@ func (c *Client) post(ctx context.Context, what, field, to string, p params) (*c
 	q := &call{what: what, field: field, method: http.MethodPost, url: to, params: p, header: http.Header{
 		"Accept": {"application/json"},
 	}}
-	if err := c.prepare(ctx, q); err != nil {
+	if err := c.prepare(ctx, q); errors.Is(err, errSigning) {
+		return q, nil, c.neverSent(q, err)
+	} else if err != nil {
 		return q, nil, c.misconfigured(q, err)
 	}
 	ans, err := c.send(ctx, q)

@@ -120,7 +120,7 @@ func (c *Client) redirectFault(raw string) error {
 // reserved parameters are the protocol's own: an Extra that sets one undoes a check or leaks a secret.
 var reserved = [...]string{
 	"response_type", "state", "nonce", "code_challenge", "code_challenge_method", "grant_type", "code", "code_verifier",
-	"username", "password", "refresh_token", "client_secret",
+	"username", "password", "refresh_token", "client_secret", "client_assertion", "client_assertion_type",
 }
 
 func (x Extra) fault(key string) error {
