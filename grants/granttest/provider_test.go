@@ -1,0 +1,311 @@
+package granttest_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tokenkeep/tokenkeep/grants"
+	"github.com/tokenkeep/tokenkeep/grants/authserver"
+	"github.com/tokenkeep/tokenkeep/grants/granttest"
+)
+
+// The ready client is a good one, and finds the provider by its issuer too.
+func TestClient(t *testing.T) {
+	t.Parallel()
+	p := granttest.New(t)
+	if err := p.Client.Validate(); err != nil {
+		t.Error(err)
+	}
+	found, err := grants.Discover(t.Context(), &grants.Client{Issuer: p.URL, ID: "app", HTTP: p.Client.HTTP})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, pair := range [][2]string{
+		{found.AuthorizeURL, p.Client.AuthorizeURL}, {found.TokenURL, p.Client.TokenURL}, {found.RevokeURL, p.Client.RevokeURL},
+		{found.IntrospectURL, p.Client.IntrospectURL}, {found.UserInfoURL, p.Client.UserInfoURL},
+	} {
+		if pair[0] != pair[1] || pair[0] == "" {
+			t.Errorf("discovered %q, the client has %q", pair[0], pair[1])
+		}
+	}
+}
+
+func TestCodeFlow(t *testing.T) {
+	t.Parallel()
+	p := granttest.New(t)
+	p.Client.RedirectURI = "http://127.0.0.1:49152/callback" // any port
+	flow, err := p.Client.AuthorizationCode(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	callback := p.Allow(flow.URL, "bob")
+	if !strings.HasPrefix(callback, p.Client.RedirectURI+"?") {
+		t.Errorf("the callback goes to %q", callback)
+	}
+	tok, err := p.Client.Exchange(t.Context(), flow, query(t, callback))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec, err := p.Server().Verify(t.Context(), tok.AccessToken)
+	if err != nil || rec.Subject != "bob" {
+		t.Errorf("the token is %v's (%v), want bob's", rec, err)
+	}
+	if all := p.Requests(); len(all) != 3 || len(p.Requests("authorize")) != 2 || len(p.Requests("authorization_code", "refresh_token")) != 1 {
+		t.Errorf("log %v, want the page, its answer and the exchange", all)
+	}
+}
+
+func TestDeny(t *testing.T) {
+	t.Parallel()
+	p := granttest.New(t)
+	flow, err := p.Client.AuthorizationCode(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = p.Client.Exchange(t.Context(), flow, query(t, p.Deny(flow.URL)))
+	if e := (*grants.Error)(nil); !errors.As(err, &e) || e.Code != grants.AccessDenied {
+		t.Errorf("got %v, want access_denied", err)
+	}
+}
+
+// What the client is to be told without a page is handed on; what only the user is told fails the test.
+func TestBrowserRefused(t *testing.T) {
+	t.Parallel()
+	fake := &fakeT{TB: t}
+	p := granttest.New(fake)
+	defer p.Close()
+	flow, err := p.Client.AuthorizationCode(t.Context(), &grants.FlowOptions{Scopes: []string{"everything"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := query(t, p.Allow(flow.URL, "alice")).Get("error"); got != "invalid_scope" {
+		t.Errorf("error %q, want invalid_scope", got)
+	}
+	defer func() {
+		if recover() != fake || len(fake.errors) != 1 || !strings.Contains(fake.errors[0], "400") {
+			t.Errorf("failures %q, want one", fake.errors)
+		}
+	}()
+	p.Allow(strings.Replace(flow.URL, "client_id=app", "client_id=nobody", 1), "alice")
+}
+
+func TestRegister(t *testing.T) {
+	t.Parallel()
+	p := granttest.New(t)
+	for _, tt := range []struct {
+		name   string
+		client authserver.Client
+	}{
+		{"JSON", authserver.Client{ID: "json", Secret: "s", Dialect: &authserver.Dialect{JSON: true}}},
+		{"post", authserver.Client{ID: "post", Secret: "s", Dialect: &authserver.Dialect{AuthMethods: []string{"client_secret_post"}}}},
+		{"public", authserver.Client{ID: "public"}},
+		{"slash", authserver.Client{ID: "slash", Secret: "s", Dialect: &authserver.Dialect{TrailingSlash: true}}},
+		{"the ready one, replaced", authserver.Client{ID: "app", Secret: "another"}},
+	} {
+		tt.client.Grants = []string{"password", "authorization_code", "refresh_token"}
+		tt.client.RedirectURIs = []string{"https://app.example/cb"}
+		c := p.Register(tt.client)
+		if err := c.Validate(); err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+		tok, err := c.Password(t.Context(), "alice", granttest.Password)
+		if err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+			continue
+		}
+		if _, err := c.Refresh(t.Context(), record(tok)); err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+		flow, err := c.AuthorizationCode(t.Context(), nil)
+		if err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+			continue
+		}
+		if _, err := c.Exchange(t.Context(), flow, query(t, p.Allow(flow.URL, "alice"))); err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+		if err := c.Revoke(t.Context(), record(tok)); err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+	}
+	if _, err := p.Client.Password(t.Context(), "alice", granttest.Password); err == nil {
+		t.Error("a replaced client's old secret works")
+	}
+}
+
+// A refresh token outlives the registration of another client, and its own client's new dialect.
+func TestIssuedStays(t *testing.T) {
+	t.Parallel()
+	p := granttest.New(t)
+	tok := login(t, p)
+	p.Register(authserver.Client{ID: "other", Secret: "s"})
+	if !lives(t, p, tok.AccessToken) {
+		t.Error("an access token died by a registration")
+	}
+	must(t, p, tok.RefreshToken)
+}
+
+func TestWrongPassword(t *testing.T) {
+	t.Parallel()
+	p := granttest.New(t)
+	_, err := p.Client.Password(t.Context(), "alice", "looking glass")
+	if e := (*grants.Error)(nil); !errors.As(err, &e) || e.Class != grants.GrantDead {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestSkew(t *testing.T) {
+	t.Parallel()
+	p := granttest.New(t)
+	tok := login(t, p)
+	p.Skew(59 * time.Minute)
+	if !lives(t, p, tok.AccessToken) {
+		t.Error("the access token died early")
+	}
+	p.Skew(time.Hour)
+	if lives(t, p, tok.AccessToken) {
+		t.Error("the access token lives on")
+	}
+	behind := granttest.New(t)
+	behind.Skew(-time.Hour)
+	early := login(t, behind)
+	if left := time.Until(early.Expiry); left < 59*time.Minute {
+		t.Errorf("a clock that is behind takes from a lifetime in seconds: %v left", left)
+	}
+	rec, err := behind.Server().Verify(t.Context(), early.AccessToken)
+	if err != nil || time.Until(rec.Token.Expiry) > time.Minute {
+		t.Errorf("the provider's own idea of the expiry: %v, %v", rec, err)
+	}
+}
+
+// Ending a login from the provider's side.
+func TestEndSubject(t *testing.T) {
+	t.Parallel()
+	p := granttest.New(t)
+	tok := login(t, p)
+	if err := p.Server().EndSubject(t.Context(), "alice"); err != nil {
+		t.Fatal(err)
+	}
+	if lives(t, p, tok.AccessToken) || !dead(t, p, tok.RefreshToken) {
+		t.Error("the login lives on")
+	}
+}
+
+// No secret is printed, by whatever verb, encoder or logger.
+func TestPrintsNoSecret(t *testing.T) {
+	t.Parallel()
+	p := granttest.New(t)
+	tok := login(t, p)
+	must(t, p, tok.RefreshToken)
+	p.Client.Revoke(t.Context(), record(tok)) //nolint:errcheck // for the log
+	flow, err := p.Client.AuthorizationCode(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Client.Exchange(t.Context(), flow, query(t, p.Allow(flow.URL, "alice"))) //nolint:errcheck // for the log
+
+	all := p.Requests()
+	secrets := []string{granttest.Password, p.Client.Secret, url.QueryEscape(p.Client.Secret), tok.RefreshToken, flow.State, flow.Verifier}
+	for _, r := range all {
+		secrets = append(secrets, r.Form.Get("code"), r.Form.Get("request"))
+		if _, credentials, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok {
+			secrets = append(secrets, credentials)
+		}
+	}
+	var printed strings.Builder
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x"} {
+		fmt.Fprintf(&printed, verb+verb+verb+"\n", p, all, all[0])
+	}
+	slog.New(slog.NewTextHandler(&printed, nil)).Info("x", "p", p, "all", all, "one", all[0])
+	encoded, err := json.Marshal(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	printed.Write(encoded)
+	for _, s := range secrets {
+		if s != "" && strings.Contains(printed.String(), s) {
+			t.Errorf("%q is printed", s)
+		}
+	}
+	if want := `POST /token, Basic grant_type=refresh_token refresh_token=…: 200`; !strings.Contains(printed.String(), want) {
+		t.Errorf("%q is not printed:\n%v", want, all)
+	}
+}
+
+// What the log returns is the caller's own, and all of it may be used at once.
+func TestConcurrentUse(t *testing.T) {
+	t.Parallel()
+	p := granttest.New(t)
+	p.Always("client_credentials", granttest.Fault{After: time.Microsecond})
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 5 {
+				if _, err := p.Client.ClientCredentials(t.Context()); err != nil {
+					t.Error(err)
+				}
+				for _, r := range p.Requests() {
+					r.Form.Set("grant_type", "mine")
+					r.Header.Set("Authorization", "mine")
+				}
+				p.Skew(time.Second)
+				p.Register(authserver.Client{ID: "other", Secret: "s"})
+			}
+		})
+	}
+	wg.Wait()
+	for _, r := range p.Requests("client_credentials") {
+		if r.Form.Get("grant_type") == "mine" || r.Header.Get("Authorization") == "mine" {
+			t.Fatal("the log can be changed through what it returned")
+		}
+	}
+	if n := len(p.Requests("client_credentials")); n != 40 {
+		t.Errorf("%d requests, want 40", n)
+	}
+}
+
+// Without a test, as in an example, mistakes panic.
+func TestWithoutTest(t *testing.T) {
+	t.Parallel()
+	p := granttest.New(nil)
+	defer p.Close()
+	p.Next("password", granttest.Fault{Ignore: true}) // met by nobody, and nobody is told
+	if _, err := p.Client.ClientCredentials(t.Context()); err != nil {
+		t.Error(err)
+	}
+	defer func() {
+		if text, ok := recover().(string); !ok || !strings.Contains(text, "no such rotation") {
+			t.Errorf("recovered %q", text)
+		}
+	}()
+	p.Rotate("")
+}
+
+// A closed provider leaves nobody waiting.
+func TestCloseEndsRequests(t *testing.T) {
+	t.Parallel()
+	p := granttest.New(nil)
+	p.Next("client_credentials", granttest.Fault{Before: time.Hour})
+	done := make(chan error)
+	go func() {
+		_, err := p.Client.ClientCredentials(t.Context())
+		done <- err
+	}()
+	for len(p.Requests("client_credentials")) == 0 {
+		if _, err := p.Client.Password(t.Context(), "alice", granttest.Password); err != nil { // takes a moment
+			t.Fatal(err)
+		}
+	}
+	p.Close()
+	p.Close()
+	if err := <-done; err == nil {
+		t.Error("the request was answered")
+	}
+}
