@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/tokenkeep/tokenkeep/middleware"
+	"github.com/tokenkeep/tokenkeep/middleware/internal/guardtest"
 	"github.com/tokenkeep/tokenkeep/store"
 	"github.com/tokenkeep/tokenkeep/store/keeper"
 	"github.com/tokenkeep/tokenkeep/store/seal"
@@ -131,29 +132,7 @@ func withCookie(r *http.Request, cookies ...string) *http.Request {
 }
 
 // cleared returns the names of the cookies that the answer expires, and fails unless every Set-Cookie is as it must be.
-func (s *site) cleared(w *httptest.ResponseRecorder) (names []string) {
+func (s *site) cleared(w *httptest.ResponseRecorder) []string {
 	s.Helper()
-	secure, prefix := true, "__Host-"
-	if s.session.InsecureLoopbackHTTP {
-		secure, prefix = false, ""
-	}
-	seen := map[string]bool{}
-	for _, c := range w.Result().Cookies() {
-		sameSite := c.SameSite == http.SameSiteLaxMode || c.SameSite == http.SameSiteStrictMode
-		if !strings.HasPrefix(c.Name, prefix) || c.Path != "/" || c.Secure != secure || !c.HttpOnly || !sameSite || c.Domain != "" ||
-			len(c.Name)+len(c.Value) > 4096 || c.MaxAge == 0 || c.MaxAge > 34560000 || seen[c.Name] || !c.Expires.IsZero() {
-			s.Errorf("Set-Cookie: %s", c.Raw)
-		}
-		seen[c.Name] = true
-		if c.MaxAge < 0 {
-			names = append(names, c.Name)
-			if c.Value != "" {
-				s.Errorf("cleared with a value: %s", c.Raw)
-			}
-		}
-	}
-	if len(seen) > 0 && (w.Header().Get("Cache-Control") != "no-store" || w.Header().Get("Vary") != "Cookie") {
-		s.Errorf("Cache-Control %q, Vary %q", w.Header().Get("Cache-Control"), w.Header().Get("Vary"))
-	}
-	return names
+	return guardtest.Cleared(s, w, s.session.InsecureLoopbackHTTP)
 }

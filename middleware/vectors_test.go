@@ -17,3 +17,13 @@ func TestBearerRequests(t *testing.T) {
 		return guardtest.Recover(mount(c.Config.Scopes...)(next))
 	})
 }
+
+func TestCookieRequests(t *testing.T) {
+	t.Parallel()
+	guardtest.RunCookies(t, "testdata/cookie_requests.json", func(guard *guardtest.SessionGuard, optional bool, next http.HandlerFunc) http.Handler {
+		if optional {
+			return guard.Optional()(next)
+		}
+		return guard.Require()(next)
+	})
+}

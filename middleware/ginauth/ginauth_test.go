@@ -34,6 +34,19 @@ func TestBearerRequests(t *testing.T) {
 	})
 }
 
+func TestCookieRequests(t *testing.T) {
+	t.Parallel()
+	guardtest.RunCookies(t, "../testdata/cookie_requests.json", func(guard *guardtest.SessionGuard, optional bool, next http.HandlerFunc) http.Handler {
+		router := gin.New()
+		mount := ginauth.Require[*store.Record]
+		if optional {
+			mount = ginauth.Optional[*store.Record]
+		}
+		router.GET("/", mount(guard), func(c *gin.Context) { next(c.Writer, c.Request) })
+		return router
+	})
+}
+
 // newGuard knows the tokens "reader", "writer" and "both", which are their own subjects, and counts validations.
 func newGuard(t testing.TB) (*guardtest.Guard, *int) {
 	t.Helper()
