@@ -2,8 +2,6 @@ package authserver
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -223,7 +221,7 @@ func (s *Server) allow(ctx context.Context, c *client, subject string, a *asked,
 	who := login{subject: subject}
 	if subject == "" {
 		var err error
-		if who.subject, err = s.login(ctx, c, p["username"], p["password"]); err != nil {
+		if who.subject, err = s.login(ctx, c.ID, p["username"], p["password"]); err != nil {
 			return nil, err
 		}
 		who.auth = s.now()
@@ -260,31 +258,33 @@ func (s *Server) decider(w http.ResponseWriter, r *http.Request, a *asked) (stri
 
 // readDecision reads the page's answer and opens what the page carried.
 func (s *Server) readDecision(w http.ResponseWriter, r *http.Request) (params, *asked, error) {
-	// Under this page's referrer policy an older browser sends "Origin: null" for its own forms; then the seal alone has to
-	// do: another site can neither make it nor read a page that holds it.
-	if r.Header.Get("Sec-Fetch-Site") != "" || r.Header.Get("Origin") != "null" {
-		if err := s.origins.Check(r); err != nil {
-			return nil, nil, fail(http.StatusForbidden, "access_denied", "the form was sent by another site")
-		}
+	if err := s.sameSite(r); err != nil {
+		return nil, nil, err
 	}
 	p, _, err := mount{&dialect{}}.readBody(w, r)
 	if err != nil {
 		return nil, nil, err
 	}
-	stale := invalidRequest("this page is out of date: go back to the application and start again")
-	sealed, err := base64.RawURLEncoding.DecodeString(p["request"])
-	if err != nil || len(sealed) == 0 {
-		return nil, nil, stale
-	}
-	plain, err := s.ring.OpenBytes("authorize", s.issuer, sealed)
-	if err != nil {
-		return nil, nil, stale
-	}
 	var a asked
-	if err := json.Unmarshal(plain, &a); err != nil || !s.now().Before(a.Until) {
-		return nil, nil, stale
+	if err := s.unseal("authorize", p["request"], &a); err != nil {
+		return nil, nil, err
+	}
+	if !s.now().Before(a.Until) {
+		return nil, nil, errStale
 	}
 	return p, &a, nil
+}
+
+// sameSite refuses a form that another site sent.
+func (s *Server) sameSite(r *http.Request) error {
+	// Under this page's referrer policy an older browser sends "Origin: null" for its own forms; then the seal alone has to
+	// do: another site can neither make it nor read a page that holds it.
+	if r.Header.Get("Sec-Fetch-Site") != "" || r.Header.Get("Origin") != "null" {
+		if err := s.origins.Check(r); err != nil {
+			return fail(http.StatusForbidden, "access_denied", "the form was sent by another site")
+		}
+	}
+	return nil
 }
 
 // redirect answers a with values, state and iss. 303, so that nothing is posted to the client (RFC 9700 section 4.12).

@@ -24,7 +24,7 @@ type Client struct {
 	Native bool
 
 	// Grants are the grant types the client may use: authorization_code, refresh_token, password, client_credentials,
-	// implicit; nil means the first two. Without refresh_token it gets no refresh tokens. implicit (response_type=token)
+	// urn:ietf:params:oauth:grant-type:device_code, implicit; nil means the first two. Without refresh_token it gets no refresh tokens. implicit (response_type=token)
 	// puts access tokens into URLs, and is there for partners who have always had it (RFC 9700 section 2.1.2).
 	Grants []string
 
@@ -54,6 +54,7 @@ const (
 	grantPassword    = "password"
 	grantCredentials = "client_credentials"
 	grantImplicit    = "implicit" // of the authorize endpoint only
+	grantDevice      = "urn:ietf:params:oauth:grant-type:device_code"
 )
 
 // client is a Client as used: a copy without its secret.
@@ -96,7 +97,7 @@ func (c *client) faults() error {
 	}
 	for _, g := range c.Grants {
 		switch g {
-		case grantCode, grantRefresh, grantPassword, grantCredentials, grantImplicit:
+		case grantCode, grantRefresh, grantPassword, grantCredentials, grantImplicit, grantDevice:
 		default:
 			add("Grants: unknown grant type %q", g)
 		}

@@ -3,8 +3,11 @@ package authserver
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/tokenkeep/tokenkeep/store"
@@ -13,24 +16,26 @@ import (
 // attemptsWindow is how long failures count, from the first on.
 const attemptsWindow = 15 * time.Minute
 
-// login asks the application who these credentials are, and limits how often they may be wrong. Failures are counted
-// after the fact, so requests that run at the same time each get their try: the bound is the limit plus those.
-func (s *Server) login(ctx context.Context, c *client, username, password string) (subject string, err error) {
+// attemptsKey counts failures of one account at one place: a client, or the device page. Spelling an account with other
+// letters gets no more attempts.
+func attemptsKey(place, account string) store.Handle {
+	sum := sha256.Sum256([]byte(strings.ToLower(strings.TrimSpace(account))))
+	return store.Key("authserver", "attempts", place, hex.EncodeToString(sum[:]))
+}
+
+// login asks the application who these credentials are, and limits how often they may be wrong at this place. Failures are
+// counted after the fact, so requests that run at the same time each get their try: the bound is the limit plus those.
+func (s *Server) login(ctx context.Context, place, username, password string) (subject string, err error) {
 	if s.users == nil {
 		return "", errors.New("authserver: no Users")
 	}
 	if username == "" || password == "" {
 		return "", invalidGrant("username or password is missing")
 	}
-	key := attemptsKey(c, username)
-	counter, st, err := s.attempts(ctx, key)
+	key := attemptsKey(place, username)
+	counter, err := s.attemptsLeft(ctx, key, "too many wrong passwords for this account: try again later")
 	if err != nil {
 		return "", err
-	}
-	if st.Count >= s.maxAttempts {
-		f := fail(http.StatusTooManyRequests, "temporarily_unavailable", "too many wrong passwords for this account: try again later")
-		f.retryAfter = counter.Expires.Sub(s.now())
-		return "", f
 	}
 	subject, err = s.users(ctx, username, password)
 	switch {
@@ -47,6 +52,20 @@ func (s *Server) login(ctx context.Context, c *client, username, password string
 		_ = s.tokens.Delete(ctx, key, "")
 	}
 	return subject, nil
+}
+
+// attemptsLeft returns the counter at key, nil if nothing was counted, and refuses when all attempts are used up.
+func (s *Server) attemptsLeft(ctx context.Context, key store.Handle, refusal string) (*store.Record, error) {
+	counter, st, err := s.attempts(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	if st.Count >= s.maxAttempts {
+		f := fail(http.StatusTooManyRequests, "temporarily_unavailable", refusal)
+		f.retryAfter = counter.Expires.Sub(s.now())
+		return nil, f
+	}
+	return counter, nil
 }
 
 // attempts returns the failures counted at key; a nil record when there are none.

@@ -41,7 +41,7 @@ func pageHeaders(h http.Header) {
 
 // showPage shows the page for a.
 func (s *Server) showPage(w http.ResponseWriter, status int, a *asked, username, problem string) {
-	plain, err := json.Marshal(a)
+	sealed, err := s.seal("authorize", a)
 	if err != nil {
 		s.showFailure(w, unavailable(err))
 		return
@@ -49,25 +49,56 @@ func (s *Server) showPage(w http.ResponseWriter, status int, a *asked, username,
 	c := s.clients[a.Client]
 	page := Page{
 		Client: c.Name, Host: hostOf(a.Redirect), SignIn: s.authenticate == nil, Username: username, Problem: problem,
-		Request: base64.RawURLEncoding.EncodeToString(s.ring.SealBytes("authorize", s.issuer, plain)),
-		Nonce:   rand.Text(),
-	}
-	for _, name := range a.Scopes {
-		page.Scopes = append(page.Scopes, Scope{Name: name, Text: s.scopes[name]})
+		Scopes: s.explained(a.Scopes), Request: sealed, Nonce: rand.Text(),
 	}
 	s.execute(w, status, s.page, page.Nonce, page)
 }
 
+func (s *Server) explained(names []string) []Scope {
+	scopes := make([]Scope, len(names))
+	for i, name := range names {
+		scopes[i] = Scope{Name: name, Text: s.scopes[name]}
+	}
+	return scopes
+}
+
+// seal makes what a page carries from being shown to its answer.
+func (s *Server) seal(page string, v any) (string, error) {
+	plain, err := json.Marshal(v)
+	return base64.RawURLEncoding.EncodeToString(s.ring.SealBytes(page, s.issuer, plain)), err
+}
+
+var errStale = invalidRequest("this page is out of date: go back to where you came from and start again")
+
+// unseal opens what a page carried; errStale if it is not from that page.
+func (s *Server) unseal(page, text string, v any) error {
+	sealed, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil || len(sealed) == 0 {
+		return errStale
+	}
+	plain, err := s.ring.OpenBytes(page, s.issuer, sealed)
+	if err != nil || json.Unmarshal(plain, v) != nil {
+		return errStale
+	}
+	return nil
+}
+
 // showAgain shows the page again after f.
 func (s *Server) showAgain(w http.ResponseWriter, a *asked, username string, f *failure) {
-	status, problem := f.status, "This did not work. Please try again in a moment."
+	status, problem := told(f)
+	s.showPage(w, status, a, username, problem)
+}
+
+// told returns what a page tells a user about a failed login.
+func told(f *failure) (status int, problem string) {
 	switch {
 	case f.code == "invalid_grant":
-		status, problem = http.StatusForbidden, "That user name or password is not right."
+		return http.StatusForbidden, "That user name or password is not right."
 	case f.status == http.StatusTooManyRequests:
-		problem = "Too many wrong passwords for this account. Please try again later."
+		return f.status, "Too many wrong passwords for this account. Please try again later."
+	default:
+		return f.status, "This did not work. Please try again in a moment."
 	}
-	s.showPage(w, status, a, username, problem)
 }
 
 // showFailure tells the user what a redirect must not tell the client.
@@ -91,62 +122,3 @@ func (s *Server) execute(w http.ResponseWriter, status int, page *template.Templ
 	w.WriteHeader(status)
 	w.Write(body.Bytes())
 }
-
-const style = `{{define "style"}}<style nonce="{{.Nonce}}">
-:root { color-scheme: light dark }
-body { font: 1rem/1.5 system-ui, sans-serif; max-width: 26rem; margin: 10vh auto; padding: 0 1rem }
-h1 { font-size: 1.35rem; line-height: 1.3 }
-label { display: block; margin-top: 1rem }
-input { font: inherit; width: 100%; padding: .5rem; box-sizing: border-box }
-button { font: inherit; padding: .6rem 1.2rem; margin: 1.5rem .5rem 0 0; min-height: 2.75rem }
-[role=alert] { border-left: .3rem solid #c00; padding: .2rem .8rem }
-:focus-visible { outline: 3px solid #06c; outline-offset: 2px }
-</style>{{end}}`
-
-var defaultPage = template.Must(template.New("authorize").Parse(style + `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{{if .Problem}}Problem: {{end}}{{if .SignIn}}Sign in{{else}}Allow access{{end}} – {{.Client}}</title>
-{{template "style" .}}
-</head>
-<body>
-<main>
-<h1>{{if .SignIn}}Sign in to continue to {{.Client}}{{else}}Allow {{.Client}} to use your account?{{end}}</h1>
-{{with .Problem}}<p role="alert" id="problem">{{.}}</p>{{end}}
-{{if .Scopes}}<p><strong>{{.Client}}</strong> at {{.Host}} will be allowed to:</p>
-<ul>{{range .Scopes}}
-<li>{{if .Text}}{{.Text}}{{else}}{{.Name}}{{end}}</li>{{end}}
-</ul>{{else}}<p><strong>{{.Client}}</strong> at {{.Host}} will learn who you are.</p>{{end}}
-<form method="post">
-<input type="hidden" name="request" value="{{.Request}}">
-{{if .SignIn}}<label for="username">User name or e-mail</label>
-<input id="username" name="username" value="{{.Username}}" autocomplete="username" autocapitalize="none" spellcheck="false" required{{if .Problem}} aria-describedby="problem"{{end}}{{if not .Username}} autofocus{{end}}>
-<label for="password">Password</label>
-<input id="password" name="password" type="password" autocomplete="current-password" required{{if .Problem}} aria-describedby="problem"{{end}}{{if .Username}} autofocus{{end}}>
-{{end}}<button name="decision" value="allow">{{if .SignIn}}Sign in and allow{{else}}Allow{{end}}</button>
-<button name="decision" value="deny" formnovalidate>Deny</button>
-</form>
-</main>
-</body>
-</html>
-`))
-
-var failurePage = template.Must(template.New("failure").Parse(style + `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>The request cannot be answered</title>
-{{template "style" .}}
-</head>
-<body>
-<main>
-<h1>The request cannot be answered</h1>
-<p role="alert">{{.Description}}.</p>
-<p>This is a fault of the application that sent you here, or the page is out of date. Code: <code>{{.Code}}</code></p>
-</main>
-</body>
-</html>
-`))

@@ -21,7 +21,7 @@ func (s *Server) password(ctx context.Context, req *request) (*pair, error) {
 	if err != nil {
 		return nil, err
 	}
-	subject, err := s.login(ctx, req.client, username, password)
+	subject, err := s.login(ctx, req.client.ID, username, password)
 	if err != nil {
 		return nil, err
 	}
@@ -122,10 +122,4 @@ func indexKey(c *client, subject string, scopes []string) store.Handle {
 	sorted := slices.Sorted(slices.Values(scopes))
 	sum := sha256.Sum256([]byte(strings.Join(sorted, " "))) // a key's parts are short
 	return store.Key("authserver", "reissue", c.ID, subject, hex.EncodeToString(sum[:]))
-}
-
-// attemptsKey counts failures of one account at one client. Spelling an account with other letters gets no more attempts.
-func attemptsKey(c *client, username string) store.Handle {
-	sum := sha256.Sum256([]byte(strings.ToLower(strings.TrimSpace(username))))
-	return store.Key("authserver", "attempts", c.ID, hex.EncodeToString(sum[:]))
 }

@@ -79,7 +79,7 @@ var known = map[string]bool{
 	"code": true, "redirect_uri": true, "code_verifier": true, "refresh_token": true, "token": true,
 	"token_type_hint": true, "response_type": true, "state": true, "code_challenge": true,
 	"code_challenge_method": true, "request": true, "decision": true, "nonce": true, "prompt": true, "request_uri": true,
-	"response_mode": true,
+	"response_mode": true, "device_code": true, "user_code": true,
 }
 
 // set adds a parameter and tells what is wrong with it.

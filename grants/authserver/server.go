@@ -35,6 +35,10 @@ type Options struct {
 	// nil: the page asks for username and password each time.
 	Authenticate func(w http.ResponseWriter, r *http.Request) (subject string, ok bool)
 
+	// VerificationURI is where users go to connect a device (RFC 8628 section 3.3): the URL of [Server.DevicePage], or its
+	// path at the issuer's host. Needed for clients with the device_code grant.
+	VerificationURI string
+
 	// Page shows the authorize page; it is executed with a [Page]. nil means the default page.
 	Page *template.Template
 
@@ -55,7 +59,7 @@ type Options struct {
 	UserInfo func(ctx context.Context, rec *store.Record) (any, error)
 
 	CodeTTL     time.Duration // of authorization codes; 0 means 60 seconds, and more than 10 minutes is refused
-	MaxAttempts int           // wrong passwords per account and client in 15 minutes; 0 means 10
+	MaxAttempts int           // wrong passwords per account and client, or user codes per account, in 15 minutes; 0 means 10
 
 	// Logger gets one line for each token, revocation and introspection request and each answered authorize page:
 	// grant, client, status and error; no secret, and nothing that a request made up. nil means none.
@@ -74,6 +78,7 @@ type Server struct {
 	nobody   *client // compared with when there is no such client
 
 	issuer       string
+	verification string
 	authenticate func(http.ResponseWriter, *http.Request) (string, bool)
 	page         *template.Template
 	scopes       map[string]string
@@ -108,6 +113,10 @@ func New(tokens store.TokenStore, users Users, clients []Client, o *Options) (*S
 	}
 	if err := issuerFault(o.Issuer); err != nil {
 		add("Issuer: %w", err)
+	}
+	s.verification = s.endpoint(o.VerificationURI)
+	if err := issuerFault(s.verification); err != nil {
+		add("VerificationURI: %w", err)
 	}
 	if s.codeTTL < time.Second || s.codeTTL > 10*time.Minute { // RFC 6749 section 4.1.2
 		add("CodeTTL: %s is not between a second and 10 minutes", o.CodeTTL)
@@ -173,8 +182,12 @@ func (s *Server) addClient(from *Client) error {
 	if s.clients[c.ID] != nil {
 		errs = append(errs, fmt.Errorf("authserver: client %q: twice", c.ID))
 	}
-	if s.users == nil && (c.may(grantPassword) || ((c.may(grantCode) || c.may(grantImplicit)) && s.authenticate == nil)) {
+	page := c.may(grantCode) || c.may(grantImplicit) || c.may(grantDevice)
+	if s.users == nil && (c.may(grantPassword) || (page && s.authenticate == nil)) {
 		errs = append(errs, fmt.Errorf("authserver: client %q: its grants need Users", c.ID))
+	}
+	if c.may(grantDevice) && s.verification == "" {
+		errs = append(errs, fmt.Errorf("authserver: client %q: its grants need Options.VerificationURI", c.ID))
 	}
 	s.clients[c.ID] = c
 	return errors.Join(errs...)
@@ -205,7 +218,7 @@ func (s *Server) log(ctx context.Context, what string, req *request, err error) 
 		client = req.client.ID
 	}
 	switch g := req.params["grant_type"]; g {
-	case grantCode, grantRefresh, grantPassword, grantCredentials, grantImplicit:
+	case grantCode, grantRefresh, grantPassword, grantCredentials, grantImplicit, grantDevice:
 		grant = g
 	}
 	if err != nil {

@@ -37,6 +37,8 @@ func (s *Server) grant(ctx context.Context, req *request) (*answer, error) {
 		grant = s.redeem
 	case grantRefresh:
 		grant = s.refresh
+	case grantDevice:
+		grant = s.deviceToken
 	case grantCredentials:
 		grant = s.clientCredentials
 	default:
