@@ -40,7 +40,16 @@ type jwk struct {
 
 // ParseKey reads one JWK (RFC 7517): an RSA, EC or Ed25519 public key, or an HMAC secret (kty "oct"). It refuses private
 // keys, weak ones, those for other purposes (use, key_ops, alg), points off the curve, and members that occur twice.
-func ParseKey(text []byte) (Key, error) {
+func ParseKey(jwk []byte) (Key, error) {
+	k, err := parseKey(jwk)
+	if err != nil {
+		return Key{}, err
+	}
+	return k, nil
+}
+
+// parseKey returns the kid even of a key that it refuses, if it is one for signatures.
+func parseKey(text []byte) (Key, error) {
 	if _, err := readObject(string(text), jwkNames); err != nil {
 		return Key{}, errNotJWK
 	}
@@ -48,13 +57,13 @@ func ParseKey(text []byte) (Key, error) {
 	if json.Unmarshal(text, &j) != nil {
 		return Key{}, errNotJWK
 	}
-	switch {
-	case j.D != nil:
-		return Key{}, errPrivate
-	case j.Use != "" && j.Use != "sig", j.Ops != nil && !slices.Contains(j.Ops, "verify"):
+	if j.Use != "" && j.Use != "sig" || j.Ops != nil && !slices.Contains(j.Ops, "verify") {
 		return Key{}, errUse
 	}
 	k := Key{ID: j.Kid, Algorithm: j.Alg}
+	if j.D != nil {
+		return k, errPrivate
+	}
 	var err error
 	switch j.Kty {
 	case "oct":
@@ -68,30 +77,32 @@ func ParseKey(text []byte) (Key, error) {
 	default:
 		err = errUnknownKey
 	}
-	if err != nil {
-		return Key{}, err
+	if err == nil {
+		err = k.fix()
 	}
-	return k.usable()
+	return k, err
 }
 
-// usable refuses a key that fits no algorithm and fixes the algorithm if there is only one.
-func (k Key) usable() (Key, error) {
-	var fit []string
-	reason := errUnknownKey
+// fix refuses a key that fits no algorithm, and names the algorithm if there is only one.
+func (k *Key) fix() error {
+	reason, fit := errUnknownKey, ""
+	several := false
 	for _, a := range algorithms {
-		if err := k.fits(a); err == nil {
-			fit = append(fit, a.name)
-		} else if k.Algorithm == a.name {
+		switch err := k.fits(a); {
+		case err == nil:
+			several = fit != ""
+			fit = a.name
+		case k.Algorithm == a.name:
 			reason = err
 		}
 	}
-	switch len(fit) {
-	case 0:
-		return Key{}, reason
-	case 1:
-		k.Algorithm = fit[0]
+	if fit == "" {
+		return reason
 	}
-	return k, nil
+	if !several {
+		k.Algorithm = fit
+	}
+	return nil
 }
 
 func (j *jwk) rsa() (*rsa.PublicKey, error) {

@@ -24,24 +24,19 @@ func ParseKeySet(jwks []byte) (KeySet, error) {
 		return nil, errors.New("jose: JWK Set with too many keys")
 	}
 	set := make(KeySet, 0, len(texts))
+	named := map[string]int{}
+	public := false
 	for _, text := range texts {
-		if k, err := ParseKey(text); err == nil {
+		k, err := parseKey(text)
+		named[k.ID]++
+		if err == nil {
 			set = append(set, k)
+			public = public || !k.secret()
 		}
 	}
-	return set.unambiguous(), nil
-}
-
-func (s KeySet) unambiguous() KeySet {
-	count := map[string]int{}
-	public := false
-	for _, k := range s {
-		count[k.ID]++
-		public = public || !k.secret()
-	}
-	return slices.DeleteFunc(s, func(k Key) bool {
-		return k.ID != "" && count[k.ID] > 1 || public && k.secret()
-	})
+	return slices.DeleteFunc(set, func(k Key) bool {
+		return k.ID != "" && named[k.ID] > 1 || public && k.secret()
+	}), nil
 }
 
 func (k Key) secret() bool { _, ok := k.Public.([]byte); return ok }
