@@ -42,6 +42,7 @@ func TestEachCredentialWorksOnce(t *testing.T) {
 				{"code", p.code},
 				{"refresh token, revoking", func(t *testing.T) url.Values { return p.refreshToken(t, "revoking") }},
 				{"refresh token, rotating", func(t *testing.T) url.Values { return p.refreshToken(t, "rotating") }},
+				{"device code", p.deviceCode},
 			} {
 				t.Run(c.name, func(t *testing.T) {
 					t.Parallel()
@@ -132,9 +133,10 @@ func newProvider(t *testing.T, stores [2]store.TokenStore) (p provider) {
 		var err error
 		p[i], err = authserver.New(distant{stores[i]}, nil, []authserver.Client{
 			{ID: "revoking", Secret: "s", RedirectURIs: []string{"https://app.example/"}},
+			{ID: "tv", Grants: []string{deviceGrant}},
 			{ID: "rotating", Secret: "s", RedirectURIs: []string{"https://app.example/"},
 				Dialect: &authserver.Dialect{Rotation: authserver.RotateOnly}},
-		}, &authserver.Options{Authenticate: func(http.ResponseWriter, *http.Request) (string, bool) { return "user", true }})
+		}, &authserver.Options{VerificationURI: "https://as.example/device", Authenticate: func(http.ResponseWriter, *http.Request) (string, bool) { return "user", true }})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -167,6 +169,29 @@ func (p provider) useAtOnce(t *testing.T, form url.Values) (successes int) {
 		}
 	}
 	return successes
+}
+
+const deviceGrant = "urn:ietf:params:oauth:grant-type:device_code"
+
+// deviceCode connects a device.
+func (p provider) deviceCode(t *testing.T) url.Values {
+	var told struct {
+		Device string `json:"device_code"`
+		User   string `json:"user_code"`
+	}
+	w := post(p[0].DeviceAuthorization(), url.Values{"client_id": {"tv"}})
+	if err := json.Unmarshal(w.Body.Bytes(), &told); err != nil || told.Device == "" {
+		t.Fatalf("no device code: %d %s", w.Code, w.Body)
+	}
+	page := post(p[0].DevicePage(), url.Values{"user_code": {told.User}})
+	m := carried.FindStringSubmatch(page.Body.String())
+	if m == nil {
+		t.Fatalf("no page: %d %s", page.Code, page.Body)
+	}
+	if w := post(p[0].DevicePage(), url.Values{"request": {html.UnescapeString(m[1])}, "decision": {"allow"}}); w.Code != http.StatusOK {
+		t.Fatalf("not allowed: %d %s", w.Code, w.Body)
+	}
+	return url.Values{"grant_type": {deviceGrant}, "device_code": {told.Device}, "client_id": {"tv"}}
 }
 
 var carried = regexp.MustCompile(`name="request" value="([^"]+)"`)
