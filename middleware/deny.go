@@ -37,9 +37,9 @@ func ToLogin(path string) func(w http.ResponseWriter, r *http.Request, err error
 
 // withReturn adds where r wanted to go, unless that is too long for a login to keep.
 func withReturn(path string, r *http.Request) string {
-	to := r.RequestURI // what the browser asked for, whatever http.StripPrefix made of it
-	if !strings.HasPrefix(to, "/") {
-		to = r.URL.RequestURI()
+	to := r.URL.RequestURI()
+	if u, err := url.ParseRequestURI(r.RequestURI); err == nil {
+		to = u.RequestURI() // what the browser asked for, whatever http.StripPrefix made of it
 	}
 	if len(to) > 2<<10 {
 		return path

@@ -256,25 +256,6 @@ func TestWithUser(t *testing.T) {
 	}
 }
 
-func TestCustomDeny(t *testing.T) {
-	t.Parallel()
-	guard := newGuard(t, subjects, &middleware.Options{Deny: func(w http.ResponseWriter, r *http.Request, err error) bool {
-		if r.Header.Get("Sec-Fetch-Mode") != "navigate" || !errors.Is(err, middleware.ErrNoToken) {
-			return false
-		}
-		http.Redirect(w, r, "/login", http.StatusSeeOther)
-		return true
-	}})
-	api, page := request("GET", "/", ""), request("GET", "/", "")
-	page.Header.Set("Sec-Fetch-Mode", "navigate")
-	if w := serve(guard.Require()(done), api); w.Code != 401 || w.Header().Get("WWW-Authenticate") == "" {
-		t.Errorf("API: %d %v", w.Code, w.Header())
-	}
-	if w := serve(guard.Require()(done), page); w.Code != 303 || w.Header().Get("Location") != "/login" || strings.Contains(w.Body.String(), "{") {
-		t.Errorf("page: %d %v %s", w.Code, w.Header(), w.Body)
-	}
-}
-
 // A malformed scope can never be granted: mounting it is a fault of the program, checking it is a refusal whose
 // challenge stays well-formed.
 func TestMalformedScope(t *testing.T) {
@@ -287,7 +268,7 @@ func TestMalformedScope(t *testing.T) {
 	if got := guardtest.Challenge(t, w.Header()); w.Code != 403 || got["error"] != "insufficient_scope" || got["scope"] != "" {
 		t.Errorf("%d %v", w.Code, got)
 	}
-	for _, mount := range []func(...string) func(http.Handler) http.Handler{guard.Require, guard.Optional} {
+	for _, mount := range []func(...string) func(http.Handler) http.Handler{guard.Require, guard.Optional, guard.RequireAny} {
 		func() {
 			defer func() {
 				if recover() == nil {

@@ -1,87 +1,23 @@
 package middleware_test
 
 import (
-	"bufio"
 	"context"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/tokenkeep/tokenkeep/middleware"
+	"github.com/tokenkeep/tokenkeep/middleware/internal/guardtest"
 	"github.com/tokenkeep/tokenkeep/store"
 )
 
-// Nothing wraps the ResponseWriter: whatever the server offers, the handler gets.
 func TestPassThrough(t *testing.T) {
 	t.Parallel()
-	guard := newGuard(t, subjects, nil)
-	release := make(chan struct{})
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /events", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/event-stream")
-		fmt.Fprint(w, "data: one\n\n")
-		if err := http.NewResponseController(w).Flush(); err != nil {
-			t.Errorf("flush: %v", err)
-		}
-		<-release // the client has read the first event by now, or the test hangs
-		fmt.Fprint(w, "data: two\n\n")
+	guardtest.PassThrough(t, func(c *guardtest.Case, guard *guardtest.Guard, next http.HandlerFunc) http.Handler {
+		return guard.Require()(guard.Require(c.Config.Scopes...)(next))
 	})
-	mux.HandleFunc("GET /socket", func(w http.ResponseWriter, _ *http.Request) {
-		control := http.NewResponseController(w)
-		if err := control.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
-			t.Errorf("deadline: %v", err)
-		}
-		conn, rw, err := control.Hijack()
-		if err != nil {
-			t.Errorf("hijack: %v", err)
-			return
-		}
-		defer conn.Close()
-		fmt.Fprint(rw, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
-		rw.Flush()
-		line, _ := rw.ReadString('\n')
-		fmt.Fprint(rw, line)
-		rw.Flush()
-	})
-	server := httptest.NewServer(guard.Require("read")(mux))
-	defer server.Close()
-
-	get := func(path string, header ...string) *http.Response {
-		r, err := http.NewRequestWithContext(t.Context(), "GET", server.URL+path, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Header.Set("Authorization", "Bearer u1")
-		for i := 0; i < len(header); i += 2 {
-			r.Header.Set(header[i], header[i+1])
-		}
-		resp, err := server.Client().Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return resp
-	}
-	events := get("/events")
-	defer events.Body.Close()
-	if line, err := bufio.NewReader(events.Body).ReadString('\n'); line != "data: one\n" {
-		t.Errorf("event %q, %v", line, err)
-	}
-	close(release)
-
-	socket := get("/socket", "Connection", "Upgrade", "Upgrade", "echo")
-	defer socket.Body.Close()
-	rw, ok := socket.Body.(io.ReadWriter)
-	if !ok || socket.StatusCode != http.StatusSwitchingProtocols {
-		t.Fatalf("status %d", socket.StatusCode)
-	}
-	fmt.Fprintln(rw, "hello")
-	if line, err := bufio.NewReader(rw).ReadString('\n'); line != "hello\n" {
-		t.Errorf("echo %q, %v", line, err)
-	}
 }
 
 func TestForm(t *testing.T) {

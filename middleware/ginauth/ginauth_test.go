@@ -47,6 +47,15 @@ func TestCookieRequests(t *testing.T) {
 	})
 }
 
+func TestPassThrough(t *testing.T) {
+	t.Parallel()
+	guardtest.PassThrough(t, func(c *guardtest.Case, guard *guardtest.Guard, next http.HandlerFunc) http.Handler {
+		router := gin.New()
+		router.GET("/*path", ginauth.Require(guard, c.Config.Scopes...), func(c *gin.Context) { next(c.Writer, c.Request) })
+		return router
+	})
+}
+
 // newGuard knows the tokens "reader", "writer" and "both", which are their own subjects, and counts validations.
 func newGuard(t testing.TB) (*guardtest.Guard, *int) {
 	t.Helper()
