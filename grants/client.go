@@ -45,7 +45,12 @@ type Client struct {
 	DeviceURL     string // RFC 8628
 	PARURL        string // RFC 9126; if set, every authorization request is pushed there first
 	EndSessionURL string // OpenID Connect RP-initiated logout
-	JWKSURL       string // the server's keys; not used by this package
+
+	// Keys are the issuer's, by which ID tokens are verified: a jose.Remote of its jwks_uri. Discover makes one. With
+	// Issuer and Keys set, Exchange takes no login without an ID token that is in order, if "openid" was asked for.
+	Keys jose.KeySource
+	// IDTokenAlgorithms are those that ID tokens may be signed with; empty: each that has public keys.
+	IDTokenAlgorithms []string
 
 	ID     string
 	Secret string

@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
+	"github.com/tokenkeep/tokenkeep/grants/jose"
 	"github.com/tokenkeep/tokenkeep/store"
 )
 
@@ -26,11 +28,14 @@ type metadata struct {
 	JWKS          string   `json:"jwks_uri"`
 	AuthMethods   []string `json:"token_endpoint_auth_methods_supported"`
 	IssInResponse bool     `json:"authorization_response_iss_parameter_supported"`
+
+	Aliases json.RawMessage `json:"mtls_endpoint_aliases"` // RFC 8705 section 5
 }
 
 // Discover returns a copy of c with the endpoints filled in that the metadata of c.Issuer names and c leaves empty
-// (RFC 8414; where that is not found, OpenID Connect Discovery). Whether callbacks name the issuer is taken from there
-// as well, and a client that has not chosen how to authenticate posts its secret if the server does not offer Basic.
+// (RFC 8414; where that is not found, OpenID Connect Discovery), and its Keys. Whether callbacks name the issuer is
+// taken from there as well, and a client that has not chosen how to authenticate posts its secret if the server does
+// not offer Basic.
 //
 // The document must name exactly c.Issuer, and its endpoints must be https, or on the issuer's own loopback host. Keep
 // the result: each call asks anew.
@@ -87,7 +92,7 @@ func exactMetadata(body []byte) *metadata {
 		"issuer", "authorization_endpoint", "token_endpoint", "revocation_endpoint", "userinfo_endpoint",
 		"introspection_endpoint", "device_authorization_endpoint", "pushed_authorization_request_endpoint",
 		"end_session_endpoint", "jwks_uri", "token_endpoint_auth_methods_supported",
-		"authorization_response_iss_parameter_supported",
+		"authorization_response_iss_parameter_supported", "mtls_endpoint_aliases",
 	}
 	ok := eachMember(body, func(name, value []byte) {
 		if slices.Contains(names, string(name)) && !null(value) {
@@ -110,6 +115,9 @@ func (c *Client) fill(m *metadata) error {
 	if err != nil {
 		return err
 	}
+	if c.Auth == TLSClientAuth {
+		m.withAliases()
+	}
 	var faults []error
 	for _, e := range []struct {
 		field string
@@ -124,23 +132,62 @@ func (c *Client) fill(m *metadata) error {
 		{"DeviceURL", &c.DeviceURL, m.Device},
 		{"PARURL", &c.PARURL, m.PAR},
 		{"EndSessionURL", &c.EndSessionURL, m.EndSession},
-		{"JWKSURL", &c.JWKSURL, m.JWKS},
 	} {
 		if *e.into != "" || e.from == "" {
 			continue
 		}
-		u, err := c.endpoint(e.field, e.from)
-		if err == nil && u.Scheme == "http" && (issuer.Scheme != "http" || u.Hostname() != issuer.Hostname()) {
-			err = fmt.Errorf("%s: plain http on another host", e.field)
-		}
-		if err != nil {
+		if err := c.discovered(issuer, e.field, e.from); err != nil {
 			faults = append(faults, err)
 			continue
 		}
 		*e.into = e.from
 	}
 	c.RequireIss = c.RequireIss || m.IssInResponse
-	return errors.Join(append(faults, c.chooseAuth(m.AuthMethods))...)
+	return errors.Join(append(faults, c.chooseAuth(m.AuthMethods), c.chooseKeys(issuer, m.JWKS))...)
+}
+
+// discovered says why an endpoint that metadata names is not acceptable.
+func (c *Client) discovered(issuer *url.URL, field, raw string) error {
+	u, err := c.endpoint(field, raw)
+	if err == nil && u.Scheme == "http" && (issuer.Scheme != "http" || u.Hostname() != issuer.Hostname()) {
+		err = fmt.Errorf("%s: plain http on another host", field)
+	}
+	return err
+}
+
+// chooseKeys takes the server's keys unless the client has some. Nothing is fetched before the first ID token.
+func (c *Client) chooseKeys(issuer *url.URL, at string) error {
+	if c.Keys != nil || at == "" {
+		return nil
+	}
+	if err := c.discovered(issuer, "jwks_uri", at); err != nil {
+		return err
+	}
+	keys, err := jose.NewRemote(at, &jose.RemoteOptions{HTTP: c.HTTP, Now: c.Now})
+	if err != nil {
+		return err
+	}
+	c.Keys = keys
+	return nil
+}
+
+// withAliases replaces the endpoints that take client certificates at an address of their own.
+func (m *metadata) withAliases() {
+	a := exactMetadata(m.Aliases)
+	if a == nil {
+		return
+	}
+	for _, e := range []struct {
+		into *string
+		from string
+	}{
+		{&m.Token, a.Token}, {&m.Revoke, a.Revoke}, {&m.Introspect, a.Introspect}, {&m.Device, a.Device}, {&m.PAR, a.PAR},
+		{&m.UserInfo, a.UserInfo},
+	} {
+		if e.from != "" {
+			*e.into = e.from
+		}
+	}
 }
 
 // chooseAuth replaces the default style where the server says that it does not take it. What was chosen stays.

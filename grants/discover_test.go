@@ -44,20 +44,37 @@ func TestDiscover(t *testing.T) {
 		want := grants.Client{
 			AuthorizeURL: s.URL + "/a", TokenURL: s.URL + "/t/", RevokeURL: s.URL + "/mine", UserInfoURL: "https://api.example/u",
 			IntrospectURL: s.URL + "/i", DeviceURL: s.URL + "/d", PARURL: s.URL + "/p", EndSessionURL: s.URL + "/e",
-			JWKSURL: s.URL + "/k",
 		}
 		got := grants.Client{
 			AuthorizeURL: d.AuthorizeURL, TokenURL: d.TokenURL, RevokeURL: d.RevokeURL, UserInfoURL: d.UserInfoURL,
 			IntrospectURL: d.IntrospectURL, DeviceURL: d.DeviceURL, PARURL: d.PARURL, EndSessionURL: d.EndSessionURL,
-			JWKSURL: d.JWKSURL,
 		}
 		for i, e := range grants.Endpoints(&got) {
 			if e != grants.Endpoints(&want)[i] {
 				t.Errorf("%s: %s, want %s", path, e, grants.Endpoints(&want)[i])
 			}
 		}
+		if d.Keys == nil || c.Keys != nil {
+			t.Errorf("keys %v, %v", d.Keys, c.Keys)
+		}
 		if !d.RequireIss || d.Auth != grants.ClientSecretPost || c.TokenURL != "" || d.Validate() != nil {
 			t.Errorf("%v %v, %q, %v", d.RequireIss, d.Auth, c.TokenURL, d.Validate())
+		}
+	}
+}
+
+// RFC 8705 section 5: endpoints that take client certificates are elsewhere, and matter only to who shows one.
+func TestDiscoverAliases(t *testing.T) {
+	t.Parallel()
+	s := wellKnown(t, map[string]string{"/.well-known/oauth-authorization-server": `{"issuer":"ISSUER","token_endpoint":"ISSUER/t",
+		"authorization_endpoint":"ISSUER/a","revocation_endpoint":"ISSUER/r","mtls_endpoint_aliases":{"token_endpoint":"https://mtls.as.example/t",
+		"Revocation_Endpoint":"https://evil.example/","authorization_endpoint":"https://evil.example/","x":[1]}}`})
+	for auth, want := range map[grants.ClientAuth]string{
+		grants.TLSClientAuth: "https://mtls.as.example/t", grants.ClientSecretPost: s.URL + "/t",
+	} {
+		d, err := grants.Discover(t.Context(), &grants.Client{Issuer: s.URL, ID: "id", Auth: auth})
+		if err != nil || d.TokenURL != want || d.RevokeURL != s.URL+"/r" || d.AuthorizeURL != s.URL+"/a" {
+			t.Errorf("%v: %q, %q, %q, %v", auth, d.TokenURL, d.RevokeURL, d.AuthorizeURL, err)
 		}
 	}
 }
@@ -71,10 +88,11 @@ func TestDiscoverRefuses(t *testing.T) {
 		{"issuer in another case", `{"Issuer":"ISSUER"}`, "issuer"},
 		{"http elsewhere", `{"issuer":"ISSUER","token_endpoint":"http://as.example/t"}`, "https"},
 		{"http on another loopback host", `{"issuer":"ISSUER","token_endpoint":"http://localhost/t"}`, "another host"},
-		{"not a URL", `{"issuer":"ISSUER","jwks_uri":"x"}`, "JWKSURL"},
+		{"not a URL", `{"issuer":"ISSUER","jwks_uri":"x"}`, "jwks_uri"},
 		{"all faults", `{"issuer":"ISSUER","token_endpoint":"y","jwks_uri":"x"}`, "TokenURL"},
 		{"wrong type", `{"issuer":["ISSUER"]}`, "cannot be read"},
 		{"HTML", `<html>`, "cannot be read"},
+		{"http keys", `{"issuer":"ISSUER","jwks_uri":"http://as.example/k"}`, "jwks_uri"},
 		{"auth", `{"issuer":"ISSUER","token_endpoint_auth_methods_supported":["private_key_jwt"]}`, "private_key_jwt"},
 		{"huge", strings.Repeat(" ", 2<<20), "1 MiB"},
 	}

@@ -16,6 +16,10 @@ import (
 // A callback that does not belong to the flow is an [*Error] that errors.Is [ErrCallback]; one in which the server
 // reports an error is an [*Error] with its Code and a Status of 0. In both cases the token endpoint was not called. The
 // code is sent once: after any other error the login has to begin anew.
+//
+// If "openid" was asked for, and the client has Issuer and Keys, the answer must hold an ID token of this login (OpenID
+// Connect Core section 3.1.3.7): otherwise the error is [ErrIDToken], or says that the keys could not be had. With it
+// comes the refresh token, if there was one, so that it can be revoked. [Client.IDToken] tells who has signed in.
 func (c *Client) Exchange(ctx context.Context, f *Flow, callback url.Values) (store.Token, error) {
 	const grant = "authorization_code"
 	code, err := c.checkCallback(f, callback)
@@ -30,7 +34,14 @@ func (c *Client) Exchange(ctx context.Context, f *Flow, callback url.Values) (st
 	if f.Verifier != "" {
 		p = append(p, param{"code_verifier", f.Verifier})
 	}
-	return c.token(ctx, p, f.Scopes)
+	tok, err := c.token(ctx, p, f.Scopes)
+	if err != nil {
+		return tok, err
+	}
+	if err := c.checkLogin(ctx, f, tok, code); err != nil {
+		return store.Token{RefreshToken: tok.RefreshToken}, c.idFailure(&call{what: grant}, err, UnknownOutcome)
+	}
+	return tok, nil
 }
 
 // checkCallback returns the code of a callback that answers f.

@@ -27,6 +27,7 @@ type Flow struct {
 	State       string    `json:"state"`
 	Verifier    string    `json:"verifier,omitempty"` // of PKCE (RFC 7636)
 	Nonce       string    `json:"nonce,omitempty"`    // of OpenID Connect; set if the scopes have "openid"
+	MaxAge      string    `json:"max_age,omitempty"`  // in seconds, if the request had one; the ID token must keep to it
 	RedirectURI string    `json:"redirect_uri,omitempty"`
 	Scopes      []string  `json:"scopes,omitempty"`
 	Implicit    bool      `json:"implicit,omitempty"` // the answer is a fragment, for ImplicitToken
@@ -113,7 +114,9 @@ func (c *Client) begin(response string, o *FlowOptions) (*Flow, params, error) {
 		f.Nonce = rand.Text()
 		p = append(p, param{"nonce", f.Nonce})
 	}
-	return f, p.extra(c.Extra["authorize"].Params).extra(o.Params), nil
+	p = p.extra(c.Extra["authorize"].Params).extra(o.Params)
+	f.MaxAge = p.value("max_age")
+	return f, p, nil
 }
 
 func (c *Client) beginFault(f *Flow, o *FlowOptions) error {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tokenkeep/tokenkeep/grants"
+	"github.com/tokenkeep/tokenkeep/grants/jose"
 )
 
 func query(t *testing.T, raw string) url.Values {
@@ -188,6 +189,8 @@ func TestCallbackVectors(t *testing.T) {
 				Age    int    `json:"flow_age_s"`
 				Token  string `json:"token"`
 				Method string `json:"method"`
+				Nonce  string `json:"id_token_nonce"`
+				Issuer string `json:"id_token_iss"`
 			}
 			Expect struct {
 				Status  int
@@ -196,7 +199,8 @@ func TestCallbackVectors(t *testing.T) {
 		}
 	}
 	readVectors(t, "callback_requests.json", &file)
-	here := 0
+	key := signer("ES256")
+	here, idTokens := 0, 0
 	for _, tc := range file.Cases {
 		if tc.Setup.Token != "" || tc.Setup.Method != "" || tc.Cookie != nil && *tc.Cookie != "flow1" {
 			continue
@@ -205,34 +209,47 @@ func TestCallbackVectors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s := answering(t, 200, okBody)
+		claims := map[string]any{}
+		if tc.Setup.Nonce != "" {
+			claims["nonce"] = tc.Setup.Nonce
+		}
+		if tc.Setup.Issuer != "" {
+			claims["iss"] = tc.Setup.Issuer
+		}
+		s := answering(t, 200, `{"access_token":"AT","token_type":"Bearer","id_token":"`+idToken(t, key, claims)+`"}`)
 		c := s.client()
-		c.Issuer = "https://as.example"
+		c.Issuer, c.Keys = "https://as.example", jose.KeySet{key.Key()}
 		f := &grants.Flow{
-			Provider: "scripted", Issuer: c.Issuer, State: "S1", Verifier: strings.Repeat("v", 43),
+			Provider: "scripted", Issuer: c.Issuer, State: "S1", Verifier: strings.Repeat("v", 43), Nonce: "N1",
 			Expires: t0.Add(10*time.Minute - time.Duration(tc.Setup.Age)*time.Second),
 		}
 		if tc.Cookie == nil {
 			f = nil
 		}
+		want := grants.ErrCallback
+		sent := 0
+		switch {
+		case len(claims) > 0:
+			want, sent = grants.ErrIDToken, 1
+			idTokens++
+		case tc.Query == "code=C1&state=S1" && tc.Setup.Age == 0:
+			want, sent = nil, 1
+		}
 		_, err = c.Exchange(t.Context(), f, back)
-		if good := tc.Query == "code=C1&state=S1" && tc.Setup.Age == 0; good != (err == nil) || good != (len(s.requests()) == 1) {
+		if !errors.Is(err, want) || len(s.requests()) != sent {
 			t.Errorf("%s: %v after %d requests", tc.Name, err, len(s.requests()))
 		}
 		if err != nil {
 			here++
-			if !errors.Is(err, grants.ErrCallback) {
-				t.Errorf("%s: %v, want ErrCallback", tc.Name, err)
-			}
-			for _, bad := range []string{"C1", "C2", "S1", "S9", "<"} {
+			for _, bad := range []string{"C1", "C2", "S1", "S9", "N1", "<"} {
 				if strings.Contains(err.Error(), bad) {
 					t.Errorf("%s: %v echoes %q", tc.Name, err, bad)
 				}
 			}
 		}
 	}
-	if here != 9 {
-		t.Errorf("%d refusals, want 9", here)
+	if here != 11 || idTokens != 2 {
+		t.Errorf("%d refusals, want 11; %d of ID tokens, want 2", here, idTokens)
 	}
 }
 

@@ -45,7 +45,7 @@ func (c *Client) implicitFault() error {
 
 // ImplicitToken ends a login of the implicit grant: it takes the whole fragment, checks it against the flow like
 // [Client.Exchange] does a callback, and has the token proved to be this client's. A refresh token in a fragment is
-// dropped (RFC 6749 section 4.2.2).
+// dropped (RFC 6749 section 4.2.2), and so is an ID token, which was not asked for.
 func (c *Client) ImplicitToken(ctx context.Context, f *Flow, fragment url.Values) (store.Token, error) {
 	q := &call{what: "implicit"}
 	if f != nil && !f.Implicit {
@@ -107,7 +107,7 @@ func (c *Client) proveImplicit(ctx context.Context, q *call, tok *store.Token) e
 func fragmentObject(fragment url.Values) []byte {
 	object := map[string]string{}
 	for _, name := range slices.Sorted(maps.Keys(fragment)) {
-		if name != "refresh_token" && name != "state" && name != "iss" {
+		if name != "refresh_token" && name != "id_token" && name != "state" && name != "iss" {
 			object[name] = fragment.Get(name)
 		}
 	}

@@ -27,6 +27,16 @@ func (p params) set(name, value string) params {
 	return p[:i+1+len(rest)]
 }
 
+// value returns the first parameter of that name; empty if there is none.
+func (p params) value(name string) string {
+	for _, q := range p {
+		if q.name == name {
+			return q.value
+		}
+	}
+	return ""
+}
+
 // scope adds the scope parameter if there is anything to ask for.
 func (p params) scope(scopes []string) params {
 	if len(scopes) == 0 {

@@ -11,7 +11,8 @@ import (
 // Refresh gets a new token by the record's refresh token (RFC 6749 section 6): it makes a Client the keeper's Refresher.
 // It returns what the server said, except that scopes it did not mention are the record's: RefreshToken is empty if
 // the old one stays good. A record of another provider is refused before anything is sent; an error of a token that was
-// spent without a usable answer comes with the refresh token that the answer held, if any.
+// spent without a usable answer comes with the refresh token that the answer held, if any. An answer whose ID token is
+// of another user than the record's is refused ([ErrIDToken], OpenID Connect Core section 12.2).
 //
 // With OwnAccount it repeats the client credentials grant, for the client's scopes or else the record's.
 //
@@ -32,7 +33,14 @@ func (c *Client) Refresh(ctx context.Context, rec *store.Record) (store.Token, e
 	}
 	p := make(params, 0, 6)
 	p = append(p, param{"grant_type", grant}, param{"refresh_token", rec.Token.RefreshToken})
-	return c.token(ctx, p, rec.Token.Scopes)
+	tok, err := c.token(ctx, p, rec.Token.Scopes)
+	if err != nil {
+		return tok, err
+	}
+	if tok.IDToken, err = sameUser(rec.Token.IDToken, tok.IDToken); err != nil {
+		return store.Token{RefreshToken: tok.RefreshToken}, c.fail(&call{what: grant}, nil, ProtocolError, err)
+	}
+	return tok, nil
 }
 
 // mine refuses a record whose tokens another provider gave.

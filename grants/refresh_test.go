@@ -125,6 +125,8 @@ func TestUserInfo(t *testing.T) {
 		switch r.Header.Get("Authorization") {
 		case "Bearer AT":
 			w.Write([]byte(`{"sub":"u1","email":"a@example.org"}`))
+		case "Bearer SHADOW":
+			w.Write([]byte(`{"sub":"u1","SUB":"u2"}`))
 		case "Bearer DEAD":
 			w.Header().Set("WWW-Authenticate", `Bearer realm="x", error="invalid_token"`)
 			w.WriteHeader(http.StatusUnauthorized)
@@ -145,6 +147,7 @@ func TestUserInfo(t *testing.T) {
 		{"same sub", store.Token{AccessToken: "AT", IDToken: same}, ""},
 		{"other sub", store.Token{AccessToken: "AT", IDToken: other}, "sub"},
 		{"unreadable ID token", store.Token{AccessToken: "AT", IDToken: "x"}, "sub"},
+		{"two spellings of sub", store.Token{AccessToken: "SHADOW", IDToken: same}, "sub"},
 		{"dead", store.Token{AccessToken: "DEAD"}, "invalid_token"},
 		{"no JSON", store.Token{AccessToken: "HTML"}, "not JSON"},
 		{"no header's token", store.Token{AccessToken: "A\r\nB"}, "no access token"},

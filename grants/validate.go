@@ -34,6 +34,11 @@ func (c *Client) Validate() error {
 	} else if c.RequireIss {
 		add(errors.New("RequireIss needs Issuer"))
 	}
+	if c.Keys != nil && c.Issuer == "" {
+		add(errors.New("Keys needs Issuer"))
+	} else if c.Keys != nil && c.ID != "" {
+		add(c.idVerifier().Validate())
+	}
 	add(c.redirectFault(c.RedirectURI))
 	for key, x := range c.Extra {
 		add(x.fault(key))
@@ -67,7 +72,6 @@ func (c *Client) endpoints() []namedURL {
 		{"DeviceURL", c.DeviceURL},
 		{"PARURL", c.PARURL},
 		{"EndSessionURL", c.EndSessionURL},
-		{"JWKSURL", c.JWKSURL},
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/tokenkeep/tokenkeep/grants"
+	"github.com/tokenkeep/tokenkeep/grants/jose"
 	"github.com/tokenkeep/tokenkeep/store"
 	"github.com/tokenkeep/tokenkeep/store/keeper"
 )
@@ -68,6 +69,14 @@ func TestValidate(t *testing.T) {
 		{"class", func(c *grants.Client) { c.Codes = map[string]grants.Class{"x": "dead"} }, "Codes"},
 		{"time", func(c *grants.Client) { c.Timeout = -1 }, "Timeout"},
 		{"holes", func(c *grants.Client) { c.InsecureNoPKCE, c.InsecureNoState = true, true }, "InsecureNoPKCE"},
+		{"keys", func(c *grants.Client) { c.Issuer, c.Keys = "https://as.example", jose.KeySet{signer("ES256").Key()} }, ""},
+		{"keys of nobody", func(c *grants.Client) { c.Keys = jose.KeySet{signer("ES256").Key()} }, "Keys needs Issuer"},
+		{"a secret among public keys' algorithms", func(c *grants.Client) {
+			c.Issuer, c.Keys = "https://as.example", jose.KeySet{signer("HS256").Key()}
+		}, "HS256"},
+		{"algorithm none", func(c *grants.Client) {
+			c.Issuer, c.Keys, c.IDTokenAlgorithms = "https://as.example", jose.KeySet{signer("ES256").Key()}, []string{"none"}
+		}, "none"},
 		{"extra assertion", func(c *grants.Client) { c.Extra = params("", "client_assertion") }, "client_assertion"},
 		{"extra state", func(c *grants.Client) { c.Extra = params("authorize", "state") }, "state"},
 		{"extra secret", func(c *grants.Client) { c.Extra = params("password", "client_secret") }, "client_secret"},
