@@ -83,7 +83,7 @@ func later(err error) *Failure {
 func providerFailure(err error) *Failure {
 	var e *grants.Error
 	switch {
-	case errors.Is(err, grants.ErrCallback):
+	case errors.Is(err, grants.ErrCallback), errors.Is(err, grants.ErrIDToken):
 		return stray(err)
 	case !errors.As(err, &e):
 		return &Failure{Status: http.StatusBadGateway, Text: textProvider, Err: err}
