@@ -24,7 +24,7 @@ func TestPublicAddresses(t *testing.T) {
 		"10.0.0.1": false, "172.16.0.1": false, "192.168.1.1": false, "fd00:ec2::254": false, "169.254.169.254": false, "fe80::1": false,
 		"100.100.100.200": false, "192.0.0.192": false, "168.63.129.16": false, "224.0.0.1": false, "255.255.255.255": false,
 		"198.18.0.1": false, "64:ff9b::7f00:1": false, "2002:7f00:1::": false, "2001:0:1::": false, "::7f00:1": false, "fec0::1": false,
-		"::ffff:10.0.0.1": false, "fe80::1%eth0": false, "2606:2800::1%eth0": false,
+		"::ffff:10.0.0.1": false, "::ffff:100.64.0.1": false, "fe80::1%eth0": false, "2606:2800::1%eth0": false,
 	} {
 		if got := grants.Public(netip.MustParseAddr(text)); got != want {
 			t.Errorf("%s: %v, want %v", text, got, want)
