@@ -57,8 +57,11 @@ func peekForm(r *http.Request) (url.Values, *denial) {
 	if r.Body == nil {
 		return nil, nil
 	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, formLimit+1))
-	if err != nil || len(body) > formLimit {
+	if r.ContentLength > formLimit {
+		return nil, denyBody
+	}
+	body, ok := readForm(r.Body)
+	if !ok {
 		return nil, denyBody
 	}
 	r.Body = readBack{bytes.NewReader(body), r.Body}
@@ -67,6 +70,25 @@ func peekForm(r *http.Request) (url.Values, *denial) {
 		return nil, denyBody
 	}
 	return form, nil
+}
+
+// readForm reads to the end; false if there is an error or more than formLimit. It takes little for little forms, and
+// not much more than the limit for any.
+func readForm(from io.Reader) (body []byte, ok bool) {
+	for _, room := range [...]int{4 << 10, 64 << 10, formLimit + 1} {
+		wider := make([]byte, room)
+		n := copy(wider, body)
+		more, err := io.ReadFull(from, wider[n:])
+		body = wider[:n+more]
+		switch err {
+		case nil: // there may be more
+		case io.EOF, io.ErrUnexpectedEOF:
+			return body, true
+		default:
+			return nil, false
+		}
+	}
+	return nil, false
 }
 
 type readBack struct {

@@ -2,11 +2,14 @@ package middleware_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/tokenkeep/tokenkeep/middleware"
 	"github.com/tokenkeep/tokenkeep/middleware/internal/guardtest"
@@ -38,6 +41,13 @@ func TestForm(t *testing.T) {
 		{"malformed token", "POST", kind, "access_token=a%2Cb", "", 401},
 		{"empty token", "POST", kind, "access_token=", "", 401},
 		{"unreadable", "POST", kind, "access_token=%zz", "", 400},
+		{"large", "POST", kind, "access_token=u1&x=" + strings.Repeat("a", 1<<20-18), "", 200},
+		{"at the first room", "POST", kind, "access_token=u1&x=" + strings.Repeat("a", 4<<10-18), "", 200},
+		{"in the second room", "POST", kind, "access_token=u1&x=" + strings.Repeat("a", 5<<10), "", 200},
+		{"multipart", "POST", "multipart/form-data; boundary=x", "--x\r\nContent-Disposition: form-data; name=\"access_token\"\r\n\r\nu1\r\n--x--\r\n", "", 401},
+		{"another media type", "POST", "text/plain", "access_token=u1", "", 401},
+		{"with a charset", "POST", kind + "; charset=utf-8", "access_token=u1", "", 200},
+		{"one byte too large", "POST", kind, "access_token=u1&x=" + strings.Repeat("a", 1<<20-17), "", 400},
 		{"too large", "POST", kind, "access_token=u1&x=" + strings.Repeat("a", 10<<20), "", 400},
 	}
 	for _, tt := range tests {
@@ -58,6 +68,50 @@ func TestForm(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A body that breaks off is refused, not taken for what arrived.
+func TestFormCutOff(t *testing.T) {
+	t.Parallel()
+	guard := newGuard(t, subjects, &middleware.Options{FormToken: true})
+	r := httptest.NewRequest("POST", "/", io.MultiReader(strings.NewReader("access_token=u1"), iotest.ErrReader(errors.New("reset"))))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if w := serve(guard.Require()(done), r); w.Code != 400 {
+		t.Errorf("status %d", w.Code)
+	}
+	r = httptest.NewRequest("POST", "/", nil)
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Body = nil // as a handler's test may have it
+	if w := serve(guard.Require()(done), r); w.Code != 401 {
+		t.Errorf("no body: status %d", w.Code)
+	}
+}
+
+// A body that is too large is given up at the limit, whether it announces its length or not.
+func TestFormMemory(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	guard := newGuard(t, subjects, &middleware.Options{FormToken: true})
+	h, body := guard.Require()(done), strings.Repeat("a", 10<<20)
+	for name, length := range map[string]int64{"announced": 10 << 20, "not announced": -1} {
+		r := httptest.NewRequest("POST", "/", strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.ContentLength = length
+		w := httptest.NewRecorder()
+		if n := allocated(func() { h.ServeHTTP(w, r) }); n > 2<<20 || w.Code != 400 {
+			t.Errorf("%s: status %d, %d bytes allocated", name, w.Code, n)
+		}
+	}
+}
+
+// allocated is how many bytes fn takes from the heap, given back or not. Tests that call it are not parallel.
+func allocated(fn func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	fn()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
 }
 
 func TestQuery(t *testing.T) {
