@@ -6,10 +6,12 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"runtime"
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/tokenkeep/tokenkeep/middleware"
 	"github.com/tokenkeep/tokenkeep/middleware/internal/guardtest"
@@ -130,7 +132,7 @@ func TestQuery(t *testing.T) {
 	}
 }
 
-// What no verifier needs to see is refused before any work: no hash, no store, next to no memory.
+// What no verifier needs to see is refused before any work: no hash, no store.
 func TestTokenLimit(t *testing.T) {
 	t.Parallel()
 	var asked int
@@ -143,6 +145,43 @@ func TestTokenLimit(t *testing.T) {
 		w := serve(guard.Require()(done), request("GET", "/", strings.Repeat("a", n)))
 		if w.Code != want || (asked == 1) != (want == 200) {
 			t.Errorf("%d bytes: status %d, verifier asked %d times", n, w.Code, asked)
+		}
+	}
+}
+
+// A token of 64 KiB costs next to no memory and no time, wherever it travels and whatever it is made of.
+func TestLongTokensAreCheap(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	untouched := middleware.VerifierFunc(func(context.Context, string) (*store.Record, error) {
+		t.Error("a verifier saw it")
+		return nil, store.ErrNotFound
+	})
+	guard := newGuard(t, middleware.ByForm(untouched, untouched), &middleware.Options{InsecureQueryToken: true})
+	h := guard.Require()(done)
+	for _, piece := range []string{".", "a", "=", "eyJhbGciOiJub25lIn0.", "\xff"} {
+		for name, r := range map[string]*http.Request{
+			"header": request("GET", "/", strings.Repeat(piece, 64<<10/len(piece))),
+			"query":  request("GET", "/?access_token="+url.QueryEscape(strings.Repeat(piece, 64<<10/len(piece))), ""),
+		} {
+			w := discard{http.Header{}}
+			limit := uint64(64 << 10)
+			if name == "query" {
+				limit *= 4 // net/url's copies
+			}
+			if n := allocated(func() { h.ServeHTTP(w, r) }); n >= limit {
+				t.Errorf("%q, %s: %d bytes allocated", piece, name, n)
+			}
+			best := time.Hour
+			for range 20 { // the machine may be busy; once is enough to show
+				began := time.Now()
+				h.ServeHTTP(w, r)
+				best = min(best, time.Since(began))
+			}
+			if name == "header" && best > time.Millisecond {
+				t.Errorf("%q, %s: took %v", piece, name, best)
+			}
 		}
 	}
 }

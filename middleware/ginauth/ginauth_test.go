@@ -136,6 +136,8 @@ func TestGroups(t *testing.T) {
 		{"optional, unknown", "/open/x", "other", 401, 1, ""},
 		{"required inside optional", "/open/mine/x", "", 401, 0, ""},
 		{"required inside optional, known", "/open/mine/x", "reader", 200, 1, "handler"},
+		{"any of two", "/api/any/x", "reader", 200, 1, "before handler"},
+		{"none of two", "/api/none/x", "both", 403, 1, "before "},
 		{"net/http handler, wrapped", "/api/wrapped", "reader", 200, 1, "before wrapped reader"},
 	}
 	for _, tt := range tests {
@@ -148,6 +150,8 @@ func TestGroups(t *testing.T) {
 			api := router.Group("/api", ginauth.Require(guard, "read"), note("before "))
 			api.GET("/x", note("handler"))
 			api.Group("/admin", ginauth.Require(guard, "write")).GET("/x", note("handler"))
+			api.Group("/any", ginauth.RequireAny(guard, "admin", "read")).GET("/x", note("handler"))
+			api.Group("/none", ginauth.RequireAny(guard, "admin", "root")).GET("/x", note("handler"))
 			api.GET("/wrapped", gin.WrapH(guard.Require("read")(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 				user, _ := guard.User(r.Context())
 				ran += "wrapped " + user.ID
@@ -170,6 +174,7 @@ func TestNoScope(t *testing.T) {
 	guard, _ := newGuard(t)
 	for name, mount := range map[string]func(*guardtest.Guard, ...string) gin.HandlerFunc{
 		"Require": ginauth.Require[*guardtest.User], "Optional": ginauth.Optional[*guardtest.User],
+		"RequireAny": ginauth.RequireAny[*guardtest.User],
 	} {
 		func() {
 			defer func() {
@@ -179,5 +184,81 @@ func TestNoScope(t *testing.T) {
 			}()
 			mount(guard, "read write")
 		}()
+	}
+}
+
+// A page of a site that is Gin's goes to the login, and the user is the same whichever guard admitted him.
+func TestWithDeny(t *testing.T) {
+	t.Parallel()
+	guard, calls := newGuard(t)
+	router := gin.New()
+	pages := guard.WithDeny(middleware.ToLogin("/login"))
+	router.GET("/account", ginauth.Require(pages), ginauth.Require(guard, "read"), func(c *gin.Context) {
+		user, ok := guard.User(c)
+		c.String(http.StatusOK, "%s %v", user.ID, ok)
+	})
+	if w := get(router, "/account", "both"); w.Body.String() != "both true" || *calls != 1 {
+		t.Errorf("%d %s, validated %d times", w.Code, w.Body, *calls)
+	}
+	if w := get(router, "/account", ""); w.Code != http.StatusUnauthorized {
+		t.Errorf("a program: %d", w.Code)
+	}
+	r := httptest.NewRequest(http.MethodGet, "/account?x=1", nil)
+	r.Header.Set("Sec-Fetch-Mode", "navigate")
+	r.Header.Set("Sec-Fetch-Dest", "document")
+	w := httptest.NewRecorder()
+	router.ServeHTTP(w, r)
+	if w.Code != http.StatusSeeOther || w.Header().Get("Location") != "/login?return_to=%2Faccount%3Fx%3D1" {
+		t.Errorf("a page: %d %v", w.Code, w.Header())
+	}
+}
+
+// Two guards in one router know their own users only, through gin.Context too.
+func TestTwoGuards(t *testing.T) {
+	t.Parallel()
+	one, _ := newGuard(t)
+	two, _ := newGuard(t)
+	router := gin.New()
+	router.GET("/", ginauth.Require(one), ginauth.Optional(one), func(c *gin.Context) {
+		if user, ok := two.User(c); ok {
+			t.Errorf("the other guard knows %v", user)
+		}
+		if _, ok := one.User(c); !ok {
+			t.Error("its own does not")
+		}
+	})
+	router.GET("/two", ginauth.Require(two), func(c *gin.Context) {
+		if user, ok := one.User(c); ok {
+			t.Errorf("the other guard knows %v", user)
+		}
+	})
+	for _, path := range []string{"/", "/two"} {
+		if w := get(router, path, "both"); w.Code != http.StatusOK {
+			t.Errorf("status %d", w.Code)
+		}
+	}
+	empty := &gin.Context{} // as in a test of a handler that was given no request
+	if user, ok := one.User(empty); ok || user != nil {
+		t.Errorf("user %v", user)
+	}
+}
+
+// Nothing that a request says of itself changes who is asking.
+func TestHeadersNameNobody(t *testing.T) {
+	t.Parallel()
+	guard, _ := newGuard(t)
+	router := gin.New()
+	router.GET("/", ginauth.Require(guard), func(c *gin.Context) {
+		user, _ := guard.User(c)
+		c.String(http.StatusOK, user.ID)
+	})
+	r := httptest.NewRequest(http.MethodGet, "/?user=writer", nil)
+	r.Header = http.Header{
+		"Authorization": {"Bearer reader"}, "X-User": {"writer"}, "X_User": {"writer"}, "X-Forwarded-User": {"writer"}, "Connection": {"Authorization"},
+	}
+	w := httptest.NewRecorder()
+	router.ServeHTTP(w, r)
+	if w.Body.String() != "reader" {
+		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }
