@@ -114,7 +114,7 @@ func (k *Keeper) endListed(ctx context.Context, subject string, keep func(*store
 func (k *Keeper) Sweep(ctx context.Context, n int) (int, error) {
 	tokens := k.tokens
 	if k.coord != nil {
-		tokens = k.coord
+		tokens = k.coord.TokenStore
 	}
 	sweeper, ok := tokens.(store.Sweeper)
 	if !ok {
@@ -141,16 +141,10 @@ func (k *Keeper) visit(ctx context.Context, tokens store.TokenStore, rec *store.
 		k.warn("a revocation was given up after 30 days", rec, err)
 		err = nil
 	}
-	if err == nil && k.coord != nil && !rec.Expired(k.o.Now()) {
-		err = errHeld
-	}
 	if err != nil {
 		// To the end of the queue, so that a provider that is down does not hold up the others.
 		next := rec.Clone()
 		next.Updated = k.o.Now()
-		if err == errHeld {
-			next = settled(next)
-		}
 		if _, perr := tokens.Put(ctx, rec.Handle, next); perr != nil {
 			err = errors.Join(err, perr)
 		}
@@ -158,20 +152,8 @@ func (k *Keeper) visit(ctx context.Context, tokens store.TokenStore, rec *store.
 	return err
 }
 
-// errHeld: a cookie may still carry what has ended here, or a refresh may still bring a token that is to be revoked.
+// errHeld: a refresh may still bring a token that is to be revoked.
 var errHeld = errors.New("keeper: the ended record is still needed")
-
-// settled returns rec with nothing left to revoke.
-func settled(rec *store.Record) *store.Record {
-	rec.Token = store.Token{}
-	if st, err := decodeState(rec); err == nil {
-		st.Pending = nil
-		if next, err := st.with(rec); err == nil {
-			return next
-		}
-	}
-	return rec
-}
 
 // payLater settles what rec, as just stored behind h, leaves to be revoked, without keeping the caller.
 func (k *Keeper) payLater(ctx context.Context, h store.Handle, rec *store.Record) {
@@ -182,7 +164,7 @@ func (k *Keeper) payLater(ctx context.Context, h store.Handle, rec *store.Record
 	}
 	tokens := k.tokens
 	if k.coord != nil {
-		tokens = k.coord
+		tokens = k.coord.TokenStore
 	}
 	k.spawn(ctx, k.o.SendBudget+k.o.CommitBudget, func(ctx context.Context) { k.pay(ctx, tokens, h, rec) })
 }
@@ -201,7 +183,7 @@ func (k *Keeper) pay(ctx context.Context, tokens store.TokenStore, h store.Handl
 		k.warn("a revocation is pending", rec, err)
 		return
 	}
-	if !rec.Ended.IsZero() && k.coord == nil && !leased(rec) {
+	if !rec.Ended.IsZero() && !leased(rec) {
 		if err := tokens.Delete(ctx, h, rec.Version); err != nil {
 			k.warn("an ended record is left for Sweep", rec, err)
 		}

@@ -172,6 +172,14 @@ func (s *issuer) revoke(who, text string) {
 	s.log = append(s.log, request{who, "revoke", text, s.now(), "ok"})
 }
 
+// endAll is a revocation where one ends all tokens of user and client.
+func (s *issuer) endAll(who string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.kill(func(*grantToken) bool { return true })
+	s.log = append(s.log, request{who, "revoke", "all", s.now(), "ok"})
+}
+
 // usable reports whether text would be answered now.
 func (s *issuer) usable(text string) bool {
 	s.mu.Lock()

@@ -20,7 +20,7 @@ type Keeper struct {
 	revoker   Revoker  // nil: the refresher cannot revoke
 	providers []string // nil: any name is fine
 	o         Options
-	coord     store.TokenStore // where a stateless store's replicas agree; nil: tokens is not stateless
+	coord     *graves // where a stateless store's replicas agree; nil: tokens is not stateless
 
 	base   context.Context // ends when Close has drained
 	stop   context.CancelFunc
@@ -48,9 +48,10 @@ func New(tokens store.TokenStore, r Refresher, o *Options) (*Keeper, error) {
 		k.providers = p.Providers()
 	}
 	if s, ok := tokens.(store.Stateless); ok {
-		if k.coord = s.Coordinator(); k.coord == nil {
+		k.coord = &graves{s.Coordinator()}
+		if k.coord.TokenStore == nil {
 			err = errors.Join(err, errors.New("keeper: the stateless store names no coordinator"))
-		} else if _, ok := k.coord.(store.Stateless); ok {
+		} else if _, ok := k.coord.TokenStore.(store.Stateless); ok {
 			err = errors.Join(err, errors.New("keeper: the stateless store's coordinator is itself stateless"))
 		}
 	}

@@ -29,9 +29,7 @@ func (c *commit) orphaned(ctx context.Context, cur *store.Record) error {
 	ctx, cancel := context.WithTimeout(ctx, k.o.CommitBudget)
 	defer cancel()
 	for pause := k.retryPause(); cur != nil; {
-		noted, err := c.note(ctx, cur, t)
-		if err == nil {
-			k.payLater(ctx, c.h, noted)
+		if err := c.note(ctx, cur, t); err == nil {
 			return gone
 		}
 		if !pause.wait(ctx) {
@@ -45,11 +43,18 @@ func (c *commit) orphaned(ctx context.Context, cur *store.Record) error {
 	return gone
 }
 
-// note adds t to what cur leaves to be revoked.
-func (c *commit) note(ctx context.Context, cur *store.Record, t string) (*store.Record, error) {
+// note adds t to what cur leaves to be revoked, and has it done.
+func (c *commit) note(ctx context.Context, cur *store.Record, t string) error {
+	if c.k.coord != nil {
+		debt, err := c.k.owe(ctx, store.Token{RefreshToken: t}, c.parent)
+		if err == nil {
+			c.k.payLater(ctx, debt.Handle, debt)
+		}
+		return err
+	}
 	st, err := decodeState(cur)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if st.Owner == c.owner {
 		st.Owner, st.LeaseUntil = "", time.Time{}
@@ -60,9 +65,13 @@ func (c *commit) note(ctx context.Context, cur *store.Record, t string) (*store.
 	st.fit()
 	next, err := st.with(cur)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return c.tokens.Put(ctx, c.h, next)
+	noted, err := c.tokens.Put(ctx, c.h, next)
+	if err == nil {
+		c.k.payLater(ctx, c.h, noted)
+	}
+	return err
 }
 
 // revokeNow is for when no record is left to note it in: best effort, reported if it fails.

@@ -5,6 +5,7 @@ package keeper_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/tokenkeep/tokenkeep/store"
@@ -29,14 +30,15 @@ func (p *proc) act(id string) {
 		ctx, cancel = context.WithTimeout(ctx, time.Duration(p.roll(ctx, "after")>>8)%chaosLease)
 		defer cancel()
 	}
-	there := p.current()
+	h := p.presents(ctx)
+	there := p.current(h)
 	switch c.what {
 	case "Get":
-		c.rec, c.err = p.keep.Get(ctx, chaosKey)
+		c.rec, c.err = p.keep.Get(ctx, h)
 	case "Refresh":
-		c.rec, c.err = p.keep.Refresh(ctx, chaosKey)
+		c.rec, c.err = p.keep.Refresh(ctx, h)
 	case "End":
-		c.err = p.keep.End(ctx, chaosKey)
+		c.err = p.keep.End(ctx, h)
 	case "Start":
 		text := p.issuer.login()
 		rec := chaosRecord(text)
@@ -53,6 +55,9 @@ func (p *proc) act(id string) {
 		return
 	}
 	c.end = time.Since(p.begun)
+	if p.variant == cookies && c.err == nil && c.rec != nil && !slices.Contains(p.jar, c.rec.Handle) {
+		p.jar = append(p.jar, c.rec.Handle)
+	}
 	if c.what == "End" && c.err == nil && there != "" {
 		if _, twice := p.acked[there]; !twice {
 			p.acked[there] = c.end
@@ -60,14 +65,6 @@ func (p *proc) act(id string) {
 	}
 	p.say("%s.%s: %s: %v, %v", p.name, id, c.what, c.rec, c.err)
 	p.calls = append(p.calls, c)
-}
-
-// current is the ID of the live record, read past all faults.
-func (s *sim) current() string {
-	if rec, err := s.mem.Get(background, chaosKey); err == nil {
-		return rec.ID
-	}
-	return ""
 }
 
 var errStore = errors.New("store: connection lost")
@@ -102,7 +99,7 @@ func (t *simStore) Get(ctx context.Context, h store.Handle) (rec *store.Record, 
 	if e := t.call(ctx, "get", func() error { rec, err = t.mem.Get(ctx, h); return err }); e != err {
 		return nil, e
 	}
-	return rec, err
+	return t.unclocked(rec), err
 }
 
 // Put implements store.TokenStore.
@@ -117,7 +114,14 @@ func (t *simStore) Put(ctx context.Context, h store.Handle, next *store.Record) 
 	if e != err {
 		return nil, e
 	}
-	return rec, err
+	return t.unclocked(rec), err
+}
+
+func (t *simStore) unclocked(rec *store.Record) *store.Record {
+	if rec != nil && t.variant == clockless {
+		rec.ReadAt = time.Time{}
+	}
+	return rec
 }
 
 // Delete implements store.TokenStore.
@@ -130,28 +134,36 @@ func (s *sim) wrote(rec *store.Record) {
 	if rec.Generation < s.gens[rec.ID] {
 		s.fault("NL2: record %s fell from generation %d to %d", rec.ID, s.gens[rec.ID], rec.Generation)
 	}
-	if s.ended[rec.ID] && rec.Ended.IsZero() {
+	if s.ended[rec.ID] && !over(rec) {
 		s.fault("NL4: record %s is live again", rec.ID)
 	}
+	if fam := familyOf(rec.Token.RefreshToken); rec.Generation == 0 && s.began[fam].created.IsZero() {
+		s.began[fam] = beginning{rec.Created, time.Since(s.begun)}
+	}
 	s.gens[rec.ID] = rec.Generation
-	s.ended[rec.ID] = !rec.Ended.IsZero()
+	s.ended[rec.ID] = over(rec)
 }
 
 // send is one refresh request and what became of it.
 type send struct {
 	proc           *proc
 	token          string
+	gen            uint64
 	begin          time.Duration
 	arrived, ended time.Duration
 	late           bool // it arrived after its sender had given it up
 	answer         answerOf
 	received       bool // by a process that was alive
+	unspent        bool // its sender knows that the provider did not take it
 }
 
 // Refresh implements keeper.Refresher.
 func (p *proc) Refresh(ctx context.Context, rec *store.Record) (store.Token, error) {
-	x := &send{proc: p, token: rec.Token.RefreshToken, begin: time.Since(p.begun)}
+	x := &send{proc: p, token: rec.Token.RefreshToken, gen: rec.Generation, begin: time.Since(p.begun)}
 	p.Lock()
+	if p.repeats(x, rec.Token.Expiry) {
+		p.fault("NeverResend: %s of generation %d was sent again at %v", x.token, x.gen, x.begin)
+	}
 	p.sends = append(p.sends, x)
 	p.inflight[x.token]++
 	if p.inflight[x.token] > 1 && p.pauses() == 0 {
@@ -194,6 +206,7 @@ func (p *proc) exchange(ctx context.Context, x *send) (answerOf, error) {
 		return answerOf{}, errLost
 	}
 	if p.strikes(ctx, &p.left.lose, "provider says 503", 6) {
+		x.unspent = true
 		return answerOf{}, &fault{"503", keeper.RetryLater}
 	}
 	most := chaosSend / 8
@@ -250,6 +263,12 @@ func (p *proc) Revoke(ctx context.Context, rec *store.Record) error {
 		return ctx.Err()
 	}
 	p.hold(ctx)
+	if p.variant == revokeAll {
+		p.Lock()
+		p.sweeping(ctx, rec)
+		p.Unlock()
+		return nil
+	}
 	p.issuer.revoke(p.name, text)
 	p.say("    provider: %s: revoke %s", p.name, text)
 	return nil

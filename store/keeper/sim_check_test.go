@@ -20,7 +20,7 @@ func (s *sim) check() {
 		s.checkCall(c)
 	}
 	s.checkCalm()
-	row, err := s.mem.Get(background, chaosKey)
+	row, err := s.row()
 	works := false
 	if err == nil {
 		works = s.checkGrant(row)
@@ -42,8 +42,12 @@ func (s *sim) checkCall(c call) {
 		if fam, known := s.families[c.rec.ID]; known && (familyOf(c.rec.Token.AccessToken) != fam || familyOf(c.rec.Token.RefreshToken) != fam) {
 			s.fault("NL5: %s %s answered record %s with the tokens %s, %s of another", c.proc.name, c.what, c.rec.ID, c.rec.Token.AccessToken, c.rec.Token.RefreshToken)
 		}
-		if at, ended := s.acked[c.rec.ID]; ended && c.begin > at && c.what != "Start" {
-			s.fault("NL4: %s %s, begun at %v, answered a record whose logout was acknowledged at %v", c.proc.name, c.what, c.begin, at)
+		for id, at := range s.acked { // the session's own, or of the grant it shares
+			fam, known := s.families[id]
+			mine := id == c.rec.ID || known && fam == familyOf(c.rec.Token.AccessToken)
+			if mine && c.begin > at && c.what != "Start" {
+				s.fault("NL4: %s %s, begun at %v, answered a record whose logout was acknowledged at %v", c.proc.name, c.what, c.begin, at)
+			}
 		}
 	}
 	u := s.used()
@@ -54,8 +58,8 @@ func (s *sim) checkCall(c call) {
 	case errors.Is(c.err, context.Canceled), errors.Is(c.err, context.DeadlineExceeded):
 		excused = s.had.leave
 	case errors.Is(c.err, keeper.ErrLoginRequired):
-		excused = !s.kind.forgiving() && !u.calm() || s.kind == p1c && s.loses(u)
-		if excused && s.kind == p2 && !s.had.logout && !s.had.login && !strings.Contains(c.err.Error(), "lost_rotation") {
+		excused = !s.kind.forgiving() && !u.calm() || s.kind == p1c && s.loses(u) || s.swept
+		if excused && !s.swept && s.kind == p2 && !s.had.logout && !s.had.login && !strings.Contains(c.err.Error(), "lost_rotation") {
 			s.fault("NL3: nobody revoked it: %v", c.err)
 		}
 	case errors.Is(c.err, store.ErrNotFound):
@@ -78,7 +82,7 @@ func (s *sim) checkCalm() {
 	if !s.used().calm() || s.had.logout || s.had.login {
 		return
 	}
-	row, err := s.mem.Get(background, chaosKey)
+	row, err := s.row()
 	if err != nil {
 		s.fault("NL1: %v", err)
 		return
@@ -95,13 +99,15 @@ func (s *sim) checkCalm() {
 		spent[r.token] = true
 	}
 	began := time.Now()
-	if _, err := s.survivor().Refresh(background, chaosKey); err != nil || time.Since(began) > 0 {
+	if _, err := s.survivor().Refresh(background, s.first.Handle); err != nil || time.Since(began) > 0 {
 		s.fault("NL7: a refresh after Close took %v, %v: a lease was left", time.Since(began), err)
 	}
 }
 
 func (s *sim) survivor() *keeper.Keeper {
-	keep, err := keeper.New(s.mem, plain{s.issuer}, chaosOptions())
+	o := s.options()
+	o.NeverResend = false // the waits of this option are not what is asked for here
+	keep, err := keeper.New(s.over(s.mem), s.provider(), o)
 	if err != nil {
 		panic(err)
 	}
@@ -116,6 +122,7 @@ func (s *sim) checkGrant(row *store.Record) (works bool) {
 	switch {
 	case s.issuer.usable(text):
 		return true
+	case s.swept:
 	case s.issuer.killed(fam):
 		if u.crash+u.pause+u.lose+u.slow == 0 {
 			s.fault("NL3: the family of %s was revoked, and nothing explains it", text)
@@ -164,7 +171,7 @@ func (s *sim) checkAfterwards(row *store.Record, works bool) {
 	time.Sleep(10 * time.Minute)
 	keep := s.survivor()
 	defer keep.Close(background)
-	_, err := keep.Refresh(background, chaosKey)
+	_, err := keep.Refresh(background, s.first.Handle) // of cookies the oldest
 	switch {
 	case row == nil || !row.Ended.IsZero():
 		if !errors.Is(err, store.ErrNotFound) {
@@ -181,7 +188,7 @@ func (s *sim) checkAfterwards(row *store.Record, works bool) {
 // those that a fault kept from us, losers of the commit rule, and what was reported as beyond revocation.
 func (s *sim) checkOrphans() {
 	keep := s.survivor()
-	if err := keep.End(background, chaosKey); err != nil {
+	if err := keep.End(background, s.first.Handle); err != nil {
 		s.fault("the last End: %v", err)
 	}
 	keep.Close(background)

@@ -17,7 +17,7 @@ import (
 
 // TestSimulation lets four processes live through histories that the seed chooses: who calls what and when, how long
 // everything takes, who crashes, stops, loses answers, meets errors of the store before or after the effect, signs out
-// or in again, and how wrong their clocks are. TOKENKEEP_SEEDS is the number of seeds for each kind of provider;
+// or in again, and how wrong their clocks are; and in which arrangement (variant). TOKENKEEP_SEEDS is the number of seeds for each kind of provider;
 // TOKENKEEP_SEED runs one and prints its history.
 func TestSimulation(t *testing.T) {
 	t.Parallel()
@@ -29,7 +29,7 @@ func TestSimulation(t *testing.T) {
 		t.Run(k.String(), func(t *testing.T) {
 			t.Parallel()
 			if one, err := strconv.ParseUint(os.Getenv("TOKENKEEP_SEED"), 10, 64); err == nil {
-				faults, trace := simulate(t, k, one, true)
+				faults, trace := simulate(t, k, variantOf(one), one, true)
 				t.Logf("%s\n%s", trace, strings.Join(faults, "\n"))
 				if len(faults) > 0 {
 					t.Fail()
@@ -54,10 +54,10 @@ func simulateMany(t *testing.T, k kind, seeds uint64) {
 				if seed > seeds {
 					return
 				}
-				if faults, _ := simulate(t, k, seed, false); len(faults) > 0 {
+				if faults, _ := simulate(t, k, variantOf(seed), seed, false); len(faults) > 0 {
 					failed.Add(1)
-					again, trace := simulate(t, k, seed, true)
-					t.Errorf("TOKENKEEP_SEED=%d, %v:\n%s\n%s\nagain: %d", seed, k, trace, strings.Join(faults, "\n"), len(again))
+					again, trace := simulate(t, k, variantOf(seed), seed, true)
+					t.Errorf("TOKENKEEP_SEED=%d, %v, %v:\n%s\n%s\nagain: %d", seed, k, variantOf(seed), trace, strings.Join(faults, "\n"), len(again))
 				}
 			}
 		}()
@@ -71,9 +71,9 @@ func simulateMany(t *testing.T, k kind, seeds uint64) {
 }
 
 // simulate runs one history and returns what went wrong.
-func simulate(t *testing.T, k kind, seed uint64, loud bool) (faults []string, trace string) {
+func simulate(t *testing.T, k kind, v variant, seed uint64, loud bool) (faults []string, trace string) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSim(k, seed, loud)
+		s := newSim(k, v, seed, loud)
 		s.live()
 		if s.used().crash > 0 {
 			time.Sleep(time.Hour) // what a crash leaves of its timers
@@ -88,18 +88,19 @@ func simulate(t *testing.T, k kind, seed uint64, loud bool) (faults []string, tr
 func TestKnownSeeds(t *testing.T) {
 	t.Parallel()
 	for _, h := range []struct {
-		kind  kind
-		seed  uint64
-		story string
+		kind    kind
+		variant variant
+		seed    uint64
+		story   string
 	}{
-		{p0, 16, "a commit met a new login under its key and answered that there is no record"},
-		{p0, 2434, "Start put a login that had been replaced in the place of the newer one"},
-		{p1b, 45994, "Start brought a record back that had been signed out"},
-		{p3, 149, "a token that came after logout was neither noted nor revoked"},
-		{p2, 4141, "End answered with the store's ErrConflict; a lost rotation was recorded as revoked"},
-		{p2, 175, "after a resend that met a 503 the token was taken as unspent"},
+		{p0, ordinary, 16, "a commit met a new login under its key and answered that there is no record"},
+		{p0, ordinary, 2434, "Start put a login that had been replaced in the place of the newer one"},
+		{p1b, ordinary, 45994, "Start brought a record back that had been signed out"},
+		{p3, ordinary, 149, "a token that came after logout was neither noted nor revoked"},
+		{p2, ordinary, 4141, "End answered with the store's ErrConflict; a lost rotation was recorded as revoked"},
+		{p2, ordinary, 175, "after a resend that met a 503 the token was taken as unspent"},
 	} {
-		if faults, trace := simulate(t, h.kind, h.seed, true); len(faults) > 0 {
+		if faults, trace := simulate(t, h.kind, h.variant, h.seed, true); len(faults) > 0 {
 			t.Errorf("%s: TOKENKEEP_SEED=%d, %v:\n%s\n%s", h.story, h.seed, h.kind, trace, strings.Join(faults, "\n"))
 		}
 	}
@@ -111,7 +112,7 @@ func TestSimulationRepeats(t *testing.T) {
 	for seed := range uint64(50) {
 		var before string
 		for run := range 2 {
-			_, trace := simulate(t, p1b, seed, true)
+			_, trace := simulate(t, p1b, variantOf(seed), seed, true)
 			trace = anonymous(trace)
 			lines := strings.Split(trace, "\n")
 			slices.Sort(lines) // two that wait for one refresh hear of it at the same instant

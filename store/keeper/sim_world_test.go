@@ -50,15 +50,18 @@ func (p profile) calm() bool {
 // how long a call takes, follows from the seed, the process, the point and how often it came there.
 type sim struct {
 	sync.Mutex
-	seed   uint64
-	kind   kind
-	begun  time.Time
-	had    profile // as dealt
-	left   profile // still to happen
-	mem    *memstore.Store
-	issuer *issuer
-	procs  []*proc
-	net    sync.WaitGroup
+	seed    uint64
+	kind    kind
+	variant variant
+	begun   time.Time
+	had     profile // as dealt
+	left    profile // still to happen
+	mem     *memstore.Store
+	issuer  *issuer
+	procs   []*proc
+	net     sync.WaitGroup
+	first   *store.Record  // the grant's, as started
+	jar     []store.Handle // what callers may present, beside the Key
 
 	gens     map[string]uint64        // highest generation stored, by record ID
 	ended    map[string]bool          // record IDs that were stored ended
@@ -67,6 +70,9 @@ type sim struct {
 	sends    []*send
 	inflight map[string]int // by refresh token
 	calls    []call
+	began    map[int]beginning                 // by family
+	listed   map[context.Context]time.Duration // when the store was listed, on behalf of a revocation
+	swept    bool                              // a revocation ended more than its own
 
 	faults []string // what went against the rules
 	orphan bool     // a keeper reported a refresh token that it could not revoke
@@ -117,13 +123,13 @@ func (s *sim) newProc(name string) *proc {
 	if s.had.skew {
 		p.skew = time.Duration(p.roll(background, "skew")%7200)*time.Second - time.Hour
 	}
-	o := chaosOptions()
+	o := s.options()
 	o.Hook = func(ctx context.Context, point, _ string) { p.yield(ctx, point) }
 	o.Logger = slog.New(listener{slog.DiscardHandler, s})
 	o.Now = p.now
 	o.Jitter = func() float64 { return float64(p.roll(background, "jitter")>>11) / (1 << 53) }
 	var err error
-	if p.keep, err = keeper.New(&simStore{p}, p, o); err != nil {
+	if p.keep, err = keeper.New(s.over(&simStore{p}), p, o); err != nil {
 		panic(err)
 	}
 	s.Lock()
@@ -262,29 +268,41 @@ func (p *proc) takes(ctx context.Context, label string, most time.Duration) bool
 }
 
 // newSim sets up the grant, expired.
-func newSim(k kind, seed uint64, loud bool) *sim {
+func newSim(k kind, v variant, seed uint64, loud bool) *sim {
 	rng := rand.New(rand.NewPCG(seed, uint64(k)))
 	s := &sim{
-		seed: rng.Uint64(), kind: k, begun: time.Now(), had: newProfile(rng), loud: loud,
+		seed: rng.Uint64(), kind: k, variant: v, begun: time.Now(), had: newProfile(rng), loud: loud,
 		issuer: newIssuer(k, chaosGrace, time.Now),
 		gens:   map[string]uint64{}, ended: map[string]bool{}, acked: map[string]time.Duration{}, families: map[string]int{},
-		inflight: map[string]int{},
+		inflight: map[string]int{}, began: map[int]beginning{}, listed: map[context.Context]time.Duration{},
 	}
+	s.had.login = s.had.login && v != cookies // a login there is another record, under no common key
 	s.left = s.had
 	var err error
 	if s.mem, err = memstore.New(&memstore.Options{MaxRecords: 16}); err != nil {
 		panic(err)
 	}
-	keep, err := keeper.New(s.mem, plain{s.issuer}, chaosOptions())
+	keep, err := keeper.New(s.over(s.mem), plain{s.issuer}, s.options())
 	if err != nil {
 		panic(err)
 	}
-	rec, err := keep.Start(background, chaosKey, chaosRecord(s.issuer.login()))
-	if err != nil {
+	at := chaosKey
+	if v == cookies {
+		at = store.Handle{}
+	}
+	if s.first, err = keep.Start(background, at, chaosRecord(s.issuer.login())); err != nil {
 		panic(err)
 	}
-	s.families[rec.ID] = 0
-	s.say("kind %v, profile %+v", k, s.had)
+	s.families[s.first.ID] = 0
+	s.jar = []store.Handle{s.first.Handle}
+	if v == shared {
+		session, err := keep.Start(background, store.Handle{}, &store.Record{Subject: "u", Grant: chaosKey})
+		if err != nil {
+			panic(err)
+		}
+		s.jar[0] = session.Handle
+	}
+	s.say("kind %v, %v, profile %+v", k, v, s.had)
 	return s
 }
 

@@ -153,6 +153,71 @@ func TestCookieLogoutBeatsRefresh(t *testing.T) {
 	})
 }
 
+// A request finds nothing at the coordinator, the logout of the same cookie is acknowledged, and then the request writes:
+// the session stays ended, for the request and for all that follow.
+func TestCookieLogoutBeatsAFirstWrite(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		shared, err := memstore.New(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ring, slow := newRing(t), true
+		w := cookieWorld(t, ring, cookiestore.Coordinator(shared))
+		rec := w.start(time.Second)
+		time.Sleep(2 * time.Second)
+		late, err := cookiestore.New(ring, cookiestore.Coordinator(&tamper{TokenStore: shared, get: func(do func() (*store.Record, error)) (*store.Record, error) {
+			rec, err := do()
+			if slow {
+				slow = false
+				time.Sleep(time.Second)
+			}
+			return rec, err
+		}}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		replica := w.newKeeper(late, nil)
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if _, err := replica.Get(t.Context(), rec.Handle); !errors.Is(err, store.ErrNotFound) {
+				t.Errorf("the request got %v", err)
+			}
+		})
+		synctest.Wait()
+		if err := w.keep.End(t.Context(), rec.Handle); err != nil {
+			t.Fatal(err)
+		}
+		wg.Wait()
+		if _, err := w.keep.Get(t.Context(), rec.Handle); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("the session came back: %v", err)
+		}
+		w.wantCalls(0)
+	})
+}
+
+// The provider does not take the revocation when the cookie is signed out: Sweep pays it, and the logout still holds.
+func TestCookieLogoutIsPaidLater(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w := cookieWorld(t, newRing(t), cookiestore.SingleReplica())
+		rec := w.start(time.Hour)
+		w.p.revoke = errors.New("down")
+		if err := w.keep.End(t.Context(), rec.Handle); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		w.p.revoke = nil
+		if n, err := w.keep.Sweep(t.Context(), 10); n != 1 || err != nil {
+			t.Errorf("Sweep: %d, %v", n, err)
+		}
+		if len(w.p.revoked) != 1 || w.p.revoked[0] != "refresh-0" {
+			t.Errorf("revoked %q", w.p.revoked)
+		}
+		if _, err := w.keep.Get(t.Context(), rec.Handle); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("after the debt is paid: %v", err)
+		}
+	})
+}
+
 func TestCookieStoreCannotHoldKeys(t *testing.T) {
 	t.Parallel()
 	tokens, err := cookiestore.New(newRing(t), cookiestore.SingleReplica())
