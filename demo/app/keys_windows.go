@@ -1,0 +1,3 @@
+package app
+
+const hasModes = false // access lists, inherited from the folder, say who may read a file
