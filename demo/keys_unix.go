@@ -1,6 +1,0 @@
-//go:build !windows
-
-package main
-
-// hasModes tells that a file's mode says who may read it.
-const hasModes = true

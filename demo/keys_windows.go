@@ -1,3 +1,0 @@
-package main
-
-const hasModes = false // access lists, inherited from the folder, say who may read a file
