@@ -73,40 +73,56 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, refuse(req, err)
 	}
-	resp, err := t.k.o.Transport.RoundTrip(t.carry(req, rec.Token))
+	resp, err := t.send(req, rec)
 	if err != nil || resp.StatusCode != http.StatusUnauthorized || t.k.o.Mode != Auto || !blamesToken(resp) {
 		return resp, err
 	}
-	again, ok := t.replay(req, rec.Token)
-	if !ok {
+	again, newer := t.replay(req, rec.Token)
+	if newer == nil {
 		return resp, nil
 	}
 	drain(resp.Body)
 	t.k.observe(Replayed, rec)
-	return t.k.o.Transport.RoundTrip(again)
+	return t.send(again, newer)
 }
 
-// replay returns the request with a newer token than the one that was refused, if its body can be sent again.
-func (t *transport) replay(req *http.Request, refused store.Token) (*http.Request, bool) {
+// carrier is implemented by a Refresher that sends tokens of other types than Bearer its own way: see there.
+type carrier interface {
+	Carry(req *http.Request, rec *store.Record, next http.RoundTripper) (*http.Response, error)
+}
+
+func (t *transport) send(req *http.Request, rec *store.Record) (*http.Response, error) {
+	if kind := rec.Token.TokenType; kind != "" && !strings.EqualFold(kind, "Bearer") {
+		if c, ok := t.k.refresher.(carrier); ok {
+			return c.Carry(req, rec, t.k.o.Transport)
+		}
+	}
+	return t.k.o.Transport.RoundTrip(t.carry(req, rec.Token))
+}
+
+// replay returns the request and a record with a newer token than the one that was refused, if the body can be sent
+// again; no record: there is nothing to send.
+func (t *transport) replay(req *http.Request, refused store.Token) (*http.Request, *store.Record) {
 	if req.Body != nil && req.Body != http.NoBody && req.GetBody == nil {
-		return nil, false
+		return nil, nil
 	}
 	rec, err := t.k.get(req.Context(), t.h, whenDue) // somebody may have refreshed since
 	if err == nil && rec.Token.AccessToken == refused.AccessToken {
 		rec, err = t.k.get(req.Context(), t.h, rejected)
 	}
 	if err != nil || rec.Token.AccessToken == refused.AccessToken {
-		return nil, false
+		return nil, nil
 	}
-	again := t.carry(req, rec.Token)
-	if req.GetBody != nil {
-		body, err := req.GetBody()
-		if err != nil {
-			return nil, false
-		}
-		again.Body = body
+	if req.GetBody == nil {
+		return req, rec
 	}
-	return again, true
+	body, err := req.GetBody()
+	if err != nil {
+		return nil, nil
+	}
+	again := *req
+	again.Body = body
+	return &again, rec
 }
 
 // carry returns a copy of req with the token: a RoundTripper must not change the request it was given.

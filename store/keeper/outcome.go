@@ -17,7 +17,13 @@ import (
 // carry interface{ RetryAfter() time.Duration }. If the returned Token has a RefreshToken although the error is not
 // nil, the answer held one: it is kept.
 //
-// Optional on the same value: [Revoker], and Providers() []string, the names that Start accepts in Record.Provider.
+// Optional on the same value: [Revoker]; Providers() []string, the names that Start accepts in Record.Provider; and, for
+// tokens whose type is not Bearer, such as those bound to a key (RFC 9449),
+//
+//	Carry(req *http.Request, rec *store.Record, next http.RoundTripper) (*http.Response, error)
+//
+// by which Client sends req with rec's token over next. It keeps to the contract of http.RoundTripper. Without it such
+// tokens go out as Bearer.
 type Refresher interface {
 	Refresh(ctx context.Context, rec *store.Record) (store.Token, error)
 }
