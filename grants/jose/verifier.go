@@ -99,8 +99,11 @@ func (v *Verifier) Verify(ctx context.Context, compact string) (*Claims, error) 
 		return nil, err
 	}
 	// What is read before the signature may only refuse: a stale token costs neither a signature check nor a fetch.
-	if err := v.check(c); err != nil {
+	if err := v.Check(c, v.now()); err != nil {
 		return nil, err
+	}
+	if !has(v.Required, c) {
+		return nil, refuseRequired
 	}
 	if err := v.verify(ctx, &t); err != nil {
 		return nil, err
@@ -176,18 +179,17 @@ func (v *Verifier) verify(ctx context.Context, t *jws) error {
 	return reason
 }
 
-func (v *Verifier) check(c *Claims) error {
-	now := time.Now()
+func (v *Verifier) now() time.Time {
 	if v.Now != nil {
-		now = v.Now()
+		return v.Now()
 	}
-	leeway := v.Leeway
-	switch {
-	case leeway == 0 || leeway > defaultLeeway:
-		leeway = defaultLeeway
-	case leeway < 0:
-		leeway = 0
-	}
+	return time.Now()
+}
+
+// Check says whether claims that were verified are still good at now: time, issuer and audience. For those who keep
+// claims and decide anew on each use. The error is [ErrInvalid].
+func (v *Verifier) Check(c *Claims, now time.Time) error {
+	leeway := v.leeway()
 	switch {
 	case c.Expires.IsZero():
 		return refuseRequired
@@ -197,13 +199,26 @@ func (v *Verifier) check(c *Claims) error {
 		return refuseEarly
 	case c.Issuer != v.Issuer && !v.InsecureAnyIssuer:
 		return refuseIssuer
-	case !v.InsecureAnyAudience && !slices.ContainsFunc(c.Audience, func(a string) bool { return slices.Contains(v.Audience, a) }):
+	case !v.InsecureAnyAudience && !slices.ContainsFunc(c.Audience, v.isAudience):
 		return refuseAudience
 	}
-	for _, name := range v.Required {
+	return nil
+}
+
+func has(required []string, c *Claims) bool {
+	for _, name := range required {
 		if value := find(c.members, name); value == "" || value == "null" || value == `""` {
-			return refuseRequired
+			return false
 		}
 	}
-	return nil
+	return true
+}
+
+func (v *Verifier) isAudience(name string) bool { return slices.Contains(v.Audience, name) }
+
+func (v *Verifier) leeway() time.Duration {
+	if v.Leeway == 0 {
+		return defaultLeeway
+	}
+	return min(max(v.Leeway, 0), defaultLeeway)
 }
