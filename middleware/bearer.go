@@ -40,10 +40,7 @@ func checkToken(token string, limit int) (string, *denial) {
 	if len(token) > limit {
 		return "", denyInvalidToken
 	}
-	i := 0
-	for i < len(token) && isB64TokenChar(token[i]) {
-		i++
-	}
+	i := b64TokenChars(token)
 	chars := i
 	for i < len(token) && token[i] == '=' {
 		i++
@@ -58,6 +55,31 @@ func checkToken(token string, limit int) (string, *denial) {
 	}
 	return "", denyInvalidToken
 }
+
+// b64TokenChars counts the characters of a b64token that s begins with; eight at a time, because every accepted token
+// passes here whole, and one by one was a third of a request.
+func b64TokenChars(s string) int {
+	is, i := &b64TokenTable, 0
+	for ; i+8 <= len(s); i += 8 {
+		if w := s[i : i+8]; is[w[0]]&is[w[1]]&is[w[2]]&is[w[3]]&is[w[4]]&is[w[5]]&is[w[6]]&is[w[7]] == 0 {
+			break
+		}
+	}
+	for i < len(s) && is[s[i]] == 1 {
+		i++
+	}
+	return i
+}
+
+// b64TokenTable has a 1 for each b64token character.
+var b64TokenTable = func() (is [256]byte) {
+	for c := range is {
+		if isB64TokenChar(byte(c)) {
+			is[c] = 1
+		}
+	}
+	return is
+}()
 
 func isAlphaNum(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
