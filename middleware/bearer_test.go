@@ -22,6 +22,13 @@ func FuzzAuthorization(f *testing.F) {
 	} {
 		f.Add(seed)
 	}
+	const long = "Bearer abcdefghijklmnopqrs"
+	for c := range 256 { // each character among others, and a foreign one at each place
+		f.Add(long[:12] + string([]byte{byte(c)}) + long[13:])
+	}
+	for i := len("Bearer "); i < len(long); i++ {
+		f.Add(long[:i] + "!" + long[i+1:])
+	}
 	var got []string
 	guard, err := middleware.New(middleware.VerifierFunc(func(_ context.Context, credential string) (*store.Record, error) {
 		got = append(got, credential)
