@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -29,6 +30,18 @@ func Storm(table string, callers, processes int) []measure.Row {
 	var rows []measure.Row
 	for _, p := range parties {
 		rows = append(rows, stormRow(table, p, callers, processes))
+	}
+	return rows
+}
+
+// Grown is ours and the peer that does best, named "who, many".
+func Grown(table string, callers, processes, many int) []measure.Row {
+	var rows []measure.Row
+	for _, p := range []party{sqliteParty, sharedParty} {
+		r := stormRow(table, p, callers, processes)
+		who, _, _ := strings.Cut(p.name, ":")
+		r.Name = fmt.Sprintf("%s, %d", who, many)
+		rows = append(rows, r)
 	}
 	return rows
 }

@@ -111,6 +111,9 @@ func badBearers(s *site.Site, tokens []string) {
 	}
 }
 
+// Main is the row that others are compared with.
+const Main = "tokenkeep: guard, keeper, memstore; bearer"
+
 // Rows are the contestants at one size; workers callers at once.
 func Rows(table string, n, workers int) []measure.Row {
 	row := func(name string, role measure.Role, open func(n int) (*site.Site, error)) measure.Row {
@@ -127,7 +130,7 @@ func Rows(table string, n, workers int) []measure.Row {
 	return []measure.Row{
 		row("floor: SHA-256, sharded map, context", measure.Floor, func(n int) (*site.Site, error) { return floorSite(n, false) }),
 		row("floor: the same, user as an argument", measure.Floor, func(n int) (*site.Site, error) { return floorSite(n, true) }),
-		row("tokenkeep: guard, keeper, memstore; bearer", measure.Ours, bearerSite),
+		row(Main, measure.Ours, bearerSite),
 		row("tokenkeep: the same in Gin", measure.Ours, ginSite),
 		row("tokenkeep: the same, session cookie", measure.Ours, cookieSite),
 		row("fosite: HMAC token, memory store", measure.Peer, fositeSite),

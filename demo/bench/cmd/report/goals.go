@@ -1,0 +1,121 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+)
+
+// goal is one condition on this run's figures: over / under, a figure, or an allocation count, held against a limit.
+type goal struct {
+	what   string
+	table  string
+	over   string // row
+	under  string // row it is divided by; "": the figure stands alone
+	figure string // "": time; "allocs"; or a figure's name
+	most   float64
+	least  float64
+}
+
+const (
+	floorSession = "floor: SHA-256, sharded map, context"
+	oursSession  = "tokenkeep: guard"
+)
+
+// goals are what a first release must reach, in this run.
+var goals = []goal{
+	{what: "guarded session ≤ 1.5 × floor", table: "session/1000", over: oursSession, under: floorSession, most: 1.5},
+	{what: "… ≤ 3 allocations", table: "session/1000", over: oursSession, figure: "allocs", most: 3},
+	{what: "… fosite ≥ 5 ×", table: "session/1000", over: "fosite", under: oursSession, least: 5},
+	{what: "… go-oauth2 ≥ 10 ×", table: "session/1000", over: "go-oauth2", under: oursSession, least: 10},
+	{what: "… scs ≥ 25 ×", table: "session/1000", over: "scs", under: oursSession, least: 25},
+	{what: "… gorilla ≥ 25 ×", table: "session/1000", over: "gorilla", under: oursSession, least: 25},
+	{what: "… gin-contrib ≥ 25 ×", table: "session/1000", over: "gin-contrib", under: oursSession, least: 25},
+	{what: "SQLite load ≤ 1.25 × floor", table: "sqlite/load", over: "tokenkeep: sqlitestore", under: "floor: database/sql", most: 1.25},
+	{what: "durable save ≤ 1.3 × floor", table: "sqlite/save, durable", over: "tokenkeep: sqlitestore", under: "floor: database/sql", most: 1.3},
+	{what: "… GORM defaults ≥ 2.5 ×", table: "sqlite/save, durable", over: "GORM defaults", under: "tokenkeep: sqlitestore", least: 2.5},
+	{what: "durable save, 32 callers ≤ 0.6 × floor", table: "sqlite/save, durable, 32 callers", over: "tokenkeep: sqlitestore", under: "floor: database/sql", most: 0.6},
+	{what: "… GORM defaults ≥ 20 ×", table: "sqlite/save, durable, 32 callers", over: "GORM defaults", under: "tokenkeep: sqlitestore", least: 20},
+	{what: "durable replace ≤ 1.1 × floor", table: "sqlite/replace, durable", over: "tokenkeep: sqlitestore", under: "floor: database/sql", most: 1.1},
+	{what: "… GORM defaults ≥ 3 ×", table: "sqlite/replace, durable", over: "GORM defaults", under: "tokenkeep: sqlitestore", least: 3},
+	{what: "mixed: writes kept, of 1,000/s", table: "sqlite/mixed", over: "tokenkeep: sqlitestore", figure: "writes/s", least: 990},
+	{what: "memory load ≤ 1.3 × floor", table: "memory/load", over: "tokenkeep", under: "floor", most: 1.3},
+	{what: "PostgreSQL load ≤ 1.2 × driver", table: "postgres/load", over: "tokenkeep", under: "floor", most: 1.2},
+	{what: "PostgreSQL replace ≤ 1.2 × driver", table: "postgres/replace", over: "tokenkeep", under: "floor", most: 1.2},
+	{what: "Redis load ≤ 1.2 × driver", table: "redis/load", over: "tokenkeep", under: "floor", most: 1.2},
+	{what: "Redis replace ≤ 1.2 × driver", table: "redis/replace", over: "tokenkeep", under: "floor", most: 1.2},
+	{what: "cookie seal, 200 B ≤ 1.4 × XAES floor", table: "cookie/seal 200 B", over: "tokenkeep: ring", under: "floor: XAES", most: 1.4},
+	{what: "cookie open, 200 B ≤ 1.4 × XAES floor", table: "cookie/open 200 B", over: "tokenkeep: ring", under: "floor: XAES", most: 1.4},
+	{what: "cookie seal, 2 KiB ≤ 1.4 × XAES floor", table: "cookie/seal 2048 B", over: "tokenkeep: ring", under: "floor: XAES", most: 1.4},
+	{what: "cookie open, 2 KiB ≤ 1.4 × XAES floor", table: "cookie/open 2048 B", over: "tokenkeep: ring", under: "floor: XAES", most: 1.4},
+	{what: "… securecookie with gob ≥ 2.5 × (a whole record)", table: "cookie/seal 200 B", over: "securecookie: AES, gob", under: "tokenkeep: cookiestore", least: 2.5},
+	{what: "… wire ≤ 0.76 × securecookie", table: "cookie/seal 200 B", over: "tokenkeep: ring", under: "securecookie: AES, gob", figure: "wire B", most: 0.76},
+	{what: "request with a valid token ≤ 1.4 × floor", table: "calling/request", over: "tokenkeep: keeper, memstore", under: "floor", most: 1.4},
+	{what: "… x/oauth2 ≥ 1.6 ×", table: "calling/request", over: "x/oauth2: shared", under: "tokenkeep: keeper, memstore", least: 1.6},
+	{what: "storm: token requests", table: "calling/storm, one process", over: "tokenkeep: keeper, memstore", figure: "token requests", least: 1, most: 1},
+	{what: "… failed callers", table: "calling/storm, one process", over: "tokenkeep: keeper, memstore", figure: "failed callers", most: 0},
+	{what: "… wall ≤ 1.3 × bare single flight", table: "calling/storm, one process", over: "tokenkeep: keeper, memstore", under: "floor", figure: "wall ms", most: 1.3},
+	{what: "4 processes: token requests", table: "calling/storm, 4 processes", over: "tokenkeep", figure: "token requests", least: 1, most: 1},
+	{what: "… failed callers", table: "calling/storm, 4 processes", over: "tokenkeep", figure: "failed callers", most: 0},
+	{what: "… reuse alarms", table: "calling/storm, 4 processes", over: "tokenkeep", figure: "reuse alarms", most: 0},
+	{what: "provider down: token requests", table: "calling/provider down", over: "tokenkeep: keeper, memstore", figure: "token requests", least: 1, most: 1},
+	{what: "… wall ≤ 2 round trips + 5 ms", table: "calling/provider down", over: "tokenkeep: keeper, memstore", figure: "wall ms", most: 10},
+	{what: "a 20 ms deadline is held to within 5 ms", table: "calling/deadline", over: "tokenkeep: keeper, memstore", figure: "held ms", most: 25},
+	{what: "exchange ≤ 0.7 × x/oauth2", table: "exchange/code", over: "tokenkeep", under: "x/oauth2", most: 0.7},
+	{what: "… ≤ 45 allocations", table: "exchange/code", over: "tokenkeep", figure: "allocs", most: 45},
+	{what: "issue by password: go-oauth2 ≥ 3 ×", table: "issue/password, memory", over: "go-oauth2", under: "tokenkeep", least: 3},
+	{what: "… fosite ≥ 2 ×", table: "issue/password, memory", over: "fosite", under: "tokenkeep", least: 2},
+	{what: "refresh with rotation: go-oauth2 ≥ 3 ×", table: "issue/refresh, memory", over: "go-oauth2", under: "tokenkeep", least: 3},
+	{what: "… fosite ≥ 2 ×", table: "issue/refresh, memory", over: "fosite", under: "tokenkeep", least: 2},
+	{what: "introspect: go-oauth2 ≥ 3 ×", table: "issue/introspect, memory", over: "go-oauth2", under: "tokenkeep", least: 3},
+	{what: "… fosite ≥ 2 ×", table: "issue/introspect, memory", over: "fosite", under: "tokenkeep", least: 2},
+}
+
+// value is what this run says; false if a row of it is missing.
+func (g goal) value(done []finished) (float64, bool) {
+	of := func(row string) (float64, bool) {
+		r := find(done, g.table, row)
+		switch {
+		case r == nil:
+			return 0, false
+		case g.figure == "allocs":
+			return r.Allocs, true
+		case g.figure != "":
+			return r.Figures.Get(g.figure)
+		default:
+			return r.NS, r.NS > 0
+		}
+	}
+	v, ok := of(g.over)
+	if !ok || g.under == "" {
+		return v, ok
+	}
+	base, ok := of(g.under)
+	return v / base, ok && base > 0
+}
+
+func (g goal) met(v float64) bool {
+	const rounding = 0.005 // as printed
+	return v >= g.least-rounding && (v <= g.most+rounding || g.most == 0 && g.least > 0)
+}
+
+// goalsTable is for a terminal, or for the README if mark draws its lines.
+func goalsTable(done []finished, mark func(cells ...string) string) string {
+	if mark == nil {
+		mark = func(c ...string) string { return fmt.Sprintf("  %-6s  %8s  %s  (%s)\n", c[0], c[1], c[2], c[3]) }
+	}
+	var b strings.Builder
+	b.WriteString("\n")
+	for _, g := range goals {
+		v, ok := g.value(done)
+		verdict := map[bool]string{true: "met", false: "missed"}[g.met(v)]
+		shown := number(v)
+		if g.under != "" {
+			shown = ratio(v)
+		}
+		if !ok {
+			verdict, shown = "–", "–"
+		}
+		b.WriteString(mark(verdict, shown, g.what, g.table))
+	}
+	return b.String()
+}
