@@ -108,3 +108,32 @@ func TestF10LateAnswerUnderAnothersLease(t *testing.T) {
 		b.wantCalls(2)
 	})
 }
+
+// Two answers to one refresh token: the one that came first is stored and dead, since the provider keeps the newest
+// only. A third process is refused with it, and meanwhile the newest comes in, of the same generation: that is what
+// counts, and the refusal of the other is no verdict on the grant.
+func TestF10RefusedWhileASiblingComesIn(t *testing.T) {
+	faultTest(t, []kind{p1c}, func(b *bench) {
+		stopped := func(d time.Duration) move {
+			return func(_ context.Context, serve func() (store.Token, error)) (store.Token, error) {
+				tok, err := serve()
+				time.Sleep(d)
+				return tok, err
+			}
+		}
+		b.next(stopped(defaultLease+5*time.Second), stopped(2*defaultLease), stopped(3*time.Second))
+		first, second, third := b.process(nil), b.process(nil), b.process(nil)
+		go first.Get(background, chaosKey)
+		synctest.Wait()
+		go second.Get(background, chaosKey) // takes over after a lease, and is stopped for two
+		time.Sleep(3*defaultLease - time.Second)
+		rec, err := third.Refresh(background, chaosKey)
+		if err != nil || !b.usable(rec.Token.RefreshToken) {
+			b.t.Errorf("Refresh: %v, %v", rec, err)
+		}
+		if row := b.row(); !b.usable(row.Token.RefreshToken) {
+			b.t.Errorf("the row holds %s, the provider %v", row.Token.RefreshToken, b.live())
+		}
+		b.wantCalls(4)
+	})
+}

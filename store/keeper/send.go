@@ -117,7 +117,7 @@ func (a *attempt) sendOnce(ctx context.Context, rec *store.Record, end time.Time
 	return tok, err
 }
 
-// mayResend waits for the next resend and reads again: still our lease, still the generation that was sent.
+// mayResend waits for the next resend and reads again: still our lease, still the token that was sent.
 func (a *attempt) mayResend(ctx context.Context, rec *store.Record, st state, try int, end time.Time) bool {
 	k := a.k
 	if try > len(resendAfter) {
@@ -134,7 +134,7 @@ func (a *attempt) mayResend(ctx context.Context, rec *store.Record, st state, tr
 		return false
 	}
 	cst, err := decodeState(cur)
-	return err == nil && cst.Owner == st.Owner && time.Now().Before(end) && a.held() > 0
+	return err == nil && cst.Owner == st.Owner && cst.SavedOwner == st.SavedOwner && time.Now().Before(end) && a.held() > 0
 }
 
 // refused handles a verdict on the grant itself. It holds only if nothing changed since the lease: otherwise another
@@ -156,8 +156,10 @@ func (a *attempt) refused(ctx context.Context, leased *store.Record, st state, c
 				return cur, nil
 			case derr != nil:
 				return nil, unavailable("reading the record", derr)
-			case cst.Fence != st.Fence || cst.Owner != "" && cst.Owner != st.Owner:
-				return nil, errAgain // a store that failed over may give a fence twice
+			case cst.Fence != st.Fence, cst.Owner != "" && cst.Owner != st.Owner, cst.SavedOwner != st.SavedOwner:
+				// A store that failed over may give a fence twice; and another token of the generation that was
+				// refused may have come in.
+				return nil, errAgain
 			case cst.Failed != "":
 				return nil, loginRequired(cst.Failed, cause)
 			}

@@ -154,7 +154,13 @@ func (k *Keeper) endStateless(ctx context.Context, h store.Handle) error {
 		switch {
 		case errors.Is(err, store.ErrNotFound):
 			return nil
-		case err == nil, !pause.wait(ctx):
+		case err == nil:
+			return nil
+		}
+		if !pause.wait(ctx) {
+			if errors.Is(err, store.ErrConflict) {
+				err = context.Cause(ctx)
+			}
 			return storeError("ending the record", err)
 		}
 	}
@@ -168,16 +174,20 @@ func (k *Keeper) bury(ctx context.Context, rec *store.Record) error {
 	if err != nil {
 		return err
 	}
-	debt, err := k.owe(ctx, cur.Token, cur)
-	if err != nil {
-		return err
+	var debt *store.Record
+	if k.revoker != nil {
+		if debt, err = k.owe(ctx, cur.Token, cur); err != nil {
+			return err
+		}
 	}
 	now := k.o.Now()
 	if _, err := k.coord.bury(ctx, cur, now, k.copiesUntil(rec)); err != nil {
 		return err
 	}
 	k.observe(Ended, cur)
-	k.payLater(ctx, debt.Handle, debt)
+	if debt != nil {
+		k.payLater(ctx, debt.Handle, debt)
+	}
 	return nil
 }
 
