@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -196,9 +197,14 @@ func (c *Client) expiry(r *reply, asked time.Time) time.Time {
 	}
 }
 
-// typeFault refuses tokens that a Bearer header cannot use: those bound to a key (RFC 9449 and older drafts).
+// typeFault refuses tokens that the client cannot use: those bound to a key that it does not have (RFC 9449 and older
+// drafts).
 func (c *Client) typeFault(kind string) error {
-	if strings.EqualFold(kind, "bearer") {
+	want := "Bearer"
+	if c.DPoP != nil {
+		want = "DPoP"
+	}
+	if strings.EqualFold(kind, want) {
 		return nil
 	}
 	for _, bound := range [...]string{"dpop", "mac", "pop"} {
@@ -207,7 +213,7 @@ func (c *Client) typeFault(kind string) error {
 		}
 	}
 	if c.StrictTokenType {
-		return errors.New("token_type is not Bearer (StrictTokenType)")
+		return fmt.Errorf("token_type is not %s (StrictTokenType)", want)
 	}
 	return nil
 }

@@ -28,7 +28,7 @@ const (
 	TooLarge Class = "too_large"
 )
 
-// Error codes of RFC 6749 sections 4.1.2.1 and 5.2, RFC 7009, RFC 8628 section 3.5 and RFC 8707.
+// Error codes of RFC 6749 sections 4.1.2.1 and 5.2, RFC 7009, RFC 8628 section 3.5, RFC 8707 and RFC 9449.
 const (
 	InvalidRequest          = "invalid_request"
 	InvalidClient           = "invalid_client"
@@ -44,6 +44,8 @@ const (
 	SlowDown                = "slow_down"
 	AuthorizationPending    = "authorization_pending"
 	ExpiredToken            = "expired_token"
+	UseDPoPNonce            = "use_dpop_nonce"
+	InvalidDPoPProof        = "invalid_dpop_proof"
 )
 
 // Rule is one line of the table from an answer to its class.
@@ -124,6 +126,7 @@ var rules = [...]Rule{
 	{TemporarilyUnavailable, 0, RetryLater},
 	{SlowDown, 0, RetryLater},
 	{AuthorizationPending, 0, RetryLater},
+	{UseDPoPNonce, 0, RetryLater},
 
 	// Statuses that say "later" whatever code a gateway adds.
 	{"", http.StatusRequestTimeout, RetryLater},
@@ -139,6 +142,7 @@ var rules = [...]Rule{
 	{UnauthorizedClient, 0, ConfigError},
 	{UnsupportedGrantType, 0, ConfigError},
 	{UnsupportedResponseType, 0, ConfigError},
+	{InvalidDPoPProof, 0, ConfigError},
 
 	// A failure after the grant was spent looks like this too.
 	{"", 500, UnknownOutcome},

@@ -60,6 +60,8 @@ type Client struct {
 	Signer *jose.Signer
 	// AssertionAudience is whom assertions are made out to, for servers that insist; empty: Issuer, or else TokenURL.
 	AssertionAudience string
+	// DPoP, if set, binds tokens to its key where the server can; nil: bearer tokens.
+	DPoP *DPoP
 	// Encoding is how bodies are written; the zero value is Form.
 	Encoding Encoding
 	// RedirectURI is where the authorization server sends the browser back to.
@@ -90,7 +92,8 @@ type Client struct {
 	// ZeroExpired takes an expires_in of 0 for "expired"; otherwise it counts as none told, since some servers mean
 	// "never".
 	ZeroExpired bool
-	// StrictTokenType refuses every token_type but Bearer; otherwise only those bound to a key are refused.
+	// StrictTokenType refuses every token_type but Bearer, or, with DPoP set, but DPoP; otherwise only those bound to a
+	// key that the client does not have are refused.
 	StrictTokenType bool
 
 	// Timeout bounds each request, its answer included; zero: 10 s. The context may end it sooner.

@@ -47,7 +47,7 @@ func Discover(ctx context.Context, c *Client) (*Client, error) {
 	var ans *answer
 	for _, at := range wellKnown(c.Issuer) {
 		var err error
-		if q, ans, err = c.get(ctx, "discovery", "Issuer", at, ""); err != nil {
+		if q, ans, err = c.get(ctx, "discovery", "Issuer", at, store.Token{}); err != nil {
 			return nil, err
 		}
 		if ans.status != http.StatusNotFound {

@@ -26,3 +26,10 @@ var Public = public
 
 // PublicTransportVia is PublicTransport with a resolver of the test's own.
 var PublicTransportVia = publicTransport
+
+// Nonces is how many nonces are remembered.
+func Nonces(d *DPoP) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.nonces)
+}

@@ -114,6 +114,9 @@ func (c *Client) begin(response string, o *FlowOptions) (*Flow, params, error) {
 		f.Nonce = rand.Text()
 		p = append(p, param{"nonce", f.Nonce})
 	}
+	if response == "code" && c.DPoP != nil {
+		p = append(p, param{"dpop_jkt", c.DPoP.Key.Thumbprint()}) // RFC 9449 section 10: nobody else can use the code
+	}
 	p = p.extra(c.Extra["authorize"].Params).extra(o.Params)
 	f.MaxAge = p.value("max_age")
 	return f, p, nil
@@ -122,7 +125,7 @@ func (c *Client) begin(response string, o *FlowOptions) (*Flow, params, error) {
 func (c *Client) beginFault(f *Flow, o *FlowOptions) error {
 	var faults []error
 	_, err := c.endpoint("AuthorizeURL", c.AuthorizeURL)
-	faults = append(faults, err, c.redirectFault(f.RedirectURI), c.Extra["authorize"].fault("authorize"))
+	faults = append(faults, err, c.redirectFault(f.RedirectURI), c.Extra["authorize"].fault("authorize"), c.DPoP.fault())
 	if err := (Extra{Params: o.Params}).fault("authorize"); err != nil {
 		faults = append(faults, fmt.Errorf("FlowOptions: %w", err))
 	}

@@ -1,6 +1,7 @@
 package grants_test
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"io"
 	"log"
@@ -146,4 +147,13 @@ func redirecting(t *testing.T, path string) *script {
 		w.Header().Set("Location", path)
 		w.WriteHeader(http.StatusMovedPermanently)
 	})
+}
+
+func decode(t *testing.T, segment string) []byte {
+	t.Helper()
+	b, err := base64.RawURLEncoding.DecodeString(segment)
+	if err != nil {
+		t.Error(err)
+	}
+	return b
 }

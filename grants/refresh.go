@@ -31,6 +31,9 @@ func (c *Client) Refresh(ctx context.Context, rec *store.Record) (store.Token, e
 	if rec.Token.RefreshToken == "" {
 		return store.Token{}, c.fail(&call{what: grant}, nil, GrantDead, errors.New("the record has no refresh token"))
 	}
+	if bound(rec.Token) && c.DPoP == nil { // sent without a proof it might end the grant
+		return store.Token{}, c.misconfigured(&call{what: grant}, errNoDPoP)
+	}
 	p := make(params, 0, 6)
 	p = append(p, param{"grant_type", grant}, param{"refresh_token", rec.Token.RefreshToken})
 	tok, err := c.token(ctx, p, rec.Token.Scopes)

@@ -10,9 +10,12 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/tokenkeep/tokenkeep/store"
 )
 
 // call is one request to the authorization server.
@@ -23,6 +26,8 @@ type call struct {
 	url     string
 	params  params
 	header  http.Header
+	proves  bool     // with a proof of DPoP's key
+	token   string   // that the proof goes with, if any
 	secret  string   // the client's
 	secrets []string // beside those among params and in header: what the server might echo and no error may carry
 }
@@ -35,18 +40,34 @@ type answer struct {
 	asked  time.Time // just before the request was sent: lifetimes count from here
 }
 
-// post sends params to one of the server's endpoints, the client authenticated.
+// post sends params to one of the server's endpoints, the client authenticated; again only if the server wants nothing
+// but a nonce in the proof (RFC 9449 section 8), with a proof and an assertion of its own.
 func (c *Client) post(ctx context.Context, what, field, to string, p params) (*call, *answer, error) {
-	q := &call{what: what, field: field, method: http.MethodPost, url: to, params: p, header: http.Header{
-		"Accept": {"application/json"},
-	}}
-	if err := c.prepare(ctx, q); errors.Is(err, errSigning) {
-		return q, nil, c.neverSent(q, err)
-	} else if err != nil {
-		return q, nil, c.misconfigured(q, err)
+	if c.DPoP == nil || field != "TokenURL" {
+		return c.postOnce(ctx, &call{what: what, field: field, url: to, params: p})
+	}
+	q, ans, err := c.postOnce(ctx, &call{what: what, field: field, url: to, params: slices.Clone(p), proves: true})
+	if err == nil && wantsNonce(ans.status, ans.header, ans.body) {
+		return c.postOnce(ctx, &call{what: what, field: field, url: to, params: p, proves: true})
+	}
+	return q, ans, err
+}
+
+func (c *Client) postOnce(ctx context.Context, q *call) (*call, *answer, error) {
+	q.method, q.header = http.MethodPost, http.Header{"Accept": {"application/json"}}
+	if err := c.prepare(ctx, q); err != nil {
+		return q, nil, c.unprepared(q, err)
 	}
 	ans, err := c.send(ctx, q)
 	return q, ans, err
+}
+
+// unprepared tells a key that does not answer from a fault that stays.
+func (c *Client) unprepared(q *call, err error) *Error {
+	if errors.Is(err, errSigning) {
+		return c.neverSent(q, err)
+	}
+	return c.misconfigured(q, err)
 }
 
 // prepare adds configured extras, then the credentials, which no extra can replace.
@@ -91,6 +112,13 @@ func (c *Client) send(ctx context.Context, q *call) (*answer, error) {
 	if err := c.encode(req, q); err != nil {
 		return nil, c.misconfigured(q, err)
 	}
+	if q.proves {
+		proof, err := c.DPoP.prove(q.method, u, q.token, c.now())
+		if err != nil {
+			return nil, c.unprepared(q, err)
+		}
+		q.header.Set("DPoP", proof)
+	}
 	ctx, cancel := context.WithTimeout(ctx, c.timeout())
 	defer cancel()
 	if err := ctx.Err(); err != nil {
@@ -107,6 +135,9 @@ func (c *Client) send(ctx context.Context, q *call) (*answer, error) {
 	}
 	defer resp.Body.Close()
 	ans.status, ans.header = resp.StatusCode, resp.Header
+	if q.proves {
+		c.DPoP.remember(u, ans.header)
+	}
 	if ans.status >= 300 && ans.status < 400 {
 		return nil, c.redirected(q, u, ans)
 	}
@@ -198,13 +229,20 @@ func stripURL(err error) error {
 	return err
 }
 
-// get fetches a document for nobody in particular, or for the bearer of a token.
-func (c *Client) get(ctx context.Context, what, field, from, bearer string) (*call, *answer, error) {
+// get fetches a document for nobody in particular, or for the holder of a token.
+func (c *Client) get(ctx context.Context, what, field, from string, tok store.Token) (*call, *answer, error) {
 	q := &call{what: what, field: field, method: http.MethodGet, url: from, header: http.Header{
 		"Accept": {"application/json"},
 	}}
-	if bearer != "" {
-		q.header["Authorization"] = []string{"Bearer " + bearer}
+	switch {
+	case tok.AccessToken == "":
+	case !bound(tok):
+		q.header["Authorization"] = []string{"Bearer " + tok.AccessToken}
+	case c.DPoP == nil:
+		return q, nil, c.misconfigured(q, errNoDPoP)
+	default:
+		q.header["Authorization"] = []string{"DPoP " + tok.AccessToken}
+		q.proves, q.token = true, tok.AccessToken
 	}
 	err := q.extra(c.Extra[what])
 	if err == nil {

@@ -10,14 +10,17 @@ import (
 	"github.com/tokenkeep/tokenkeep/store"
 )
 
-// UserInfo asks UserInfoURL, with the token as bearer, and decodes the JSON answer into v (OpenID Connect Core section
+// UserInfo asks UserInfoURL, with the token, and decodes the JSON answer into v (OpenID Connect Core section
 // 5.3; any endpoint that answers JSON about the token's user will do). If the token came with an ID token, the answer's
 // sub must be the ID token's (section 5.3.2).
 func (c *Client) UserInfo(ctx context.Context, tok store.Token, v any) error {
 	if !visible(tok.AccessToken) {
 		return c.misconfigured(&call{what: "userinfo"}, errors.New("the token has no access token that a header can carry"))
 	}
-	q, ans, err := c.get(ctx, "userinfo", "UserInfoURL", c.UserInfoURL, tok.AccessToken)
+	q, ans, err := c.get(ctx, "userinfo", "UserInfoURL", c.UserInfoURL, tok)
+	if err == nil && q.proves && wantsNonce(ans.status, ans.header, ans.body) {
+		q, ans, err = c.get(ctx, "userinfo", "UserInfoURL", c.UserInfoURL, tok)
+	}
 	if err != nil {
 		return err
 	}

@@ -22,6 +22,7 @@ func (c *Client) Validate() error {
 		add(errors.New("Provider, Issuer and TokenURL are all empty"))
 	}
 	add(c.authFault())
+	add(c.DPoP.fault())
 	for _, e := range c.endpoints() {
 		if e.url != "" {
 			_, err := c.endpoint(e.field, e.url)
@@ -125,6 +126,7 @@ func (c *Client) redirectFault(raw string) error {
 var reserved = [...]string{
 	"response_type", "state", "nonce", "code_challenge", "code_challenge_method", "grant_type", "code", "code_verifier",
 	"username", "password", "refresh_token", "client_secret", "client_assertion", "client_assertion_type",
+	"dpop_jkt",
 }
 
 func (x Extra) fault(key string) error {

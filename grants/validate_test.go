@@ -77,6 +77,9 @@ func TestValidate(t *testing.T) {
 		{"algorithm none", func(c *grants.Client) {
 			c.Issuer, c.Keys, c.IDTokenAlgorithms = "https://as.example", jose.KeySet{signer("ES256").Key()}, []string{"none"}
 		}, "none"},
+		{"proofs", func(c *grants.Client) { c.DPoP = &grants.DPoP{Key: signer("ES256")} }, ""},
+		{"proofs by nothing", func(c *grants.Client) { c.DPoP = &grants.DPoP{} }, "DPoP"},
+		{"proofs by a secret", func(c *grants.Client) { c.DPoP = &grants.DPoP{Key: signer("HS256")} }, "DPoP"},
 		{"extra assertion", func(c *grants.Client) { c.Extra = params("", "client_assertion") }, "client_assertion"},
 		{"extra state", func(c *grants.Client) { c.Extra = params("authorize", "state") }, "state"},
 		{"extra secret", func(c *grants.Client) { c.Extra = params("password", "client_secret") }, "client_secret"},
