@@ -74,10 +74,10 @@ func (h Handle) Parts() []string {
 	if h.kind != keyHandle {
 		return nil
 	}
-	var parts []string
-	for text := []byte(h.text); len(text) > 0; {
-		n, w := binary.Uvarint(text)
-		parts = append(parts, string(text[w:w+int(n)]))
+	parts := make([]string, 0, 4)
+	for text := h.text; text != ""; {
+		n, w := binary.Uvarint([]byte(text[:min(len(text), binary.MaxVarintLen64)]))
+		parts = append(parts, text[w:w+int(n)])
 		text = text[w+int(n):]
 	}
 	return parts

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"time"
 )
 
 // Client is an application that may ask for tokens. It prints without its secret. The zero value, with Grants set, is
@@ -61,13 +62,14 @@ const (
 type client struct {
 	Client
 	d      *dialect
+	state  json.RawMessage // of a token of its own, unspent
 	secret [sha256.Size]byte
 	public bool
 }
 
 func newClient(from *Client, d *dialect) *client {
 	c := &client{Client: *from, d: d, secret: sha256.Sum256([]byte(from.Secret)), public: from.Secret == ""}
-	c.Client.Secret = ""
+	c.Client.Secret, c.state = "", state{Client: c.ID}.raw()
 	c.RedirectURIs, c.Scopes = slices.Clone(c.RedirectURIs), slices.Clone(c.Scopes)
 	c.Grants = slices.Clone(c.Grants)
 	if c.Grants == nil {
@@ -80,6 +82,11 @@ func newClient(from *Client, d *dialect) *client {
 		c.Name = c.ID
 	}
 	return c
+}
+
+// stateSince is c.state of a family whose user signed in at auth.
+func (c *client) stateSince(auth time.Time) json.RawMessage {
+	return state{Client: c.ID, Auth: auth}.raw()
 }
 
 func (c *client) may(grant string) bool { return slices.Contains(c.Grants, grant) }

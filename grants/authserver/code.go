@@ -72,7 +72,7 @@ func (s *Server) checkCode(ctx context.Context, req *request, h store.Handle) (*
 	if err != nil {
 		return nil, state{}, err
 	}
-	st, err := stateOf(rec)
+	st, err := s.stateOf(rec)
 	redirect := req.params["redirect_uri"]
 	switch {
 	case err != nil:

@@ -60,7 +60,7 @@ func (s *Server) again(c *client, family, rec *store.Record, st state, scopes []
 	if !sameScopes(scopes, st.Gave) {
 		return nil, fail(400, "invalid_scope", "the refresh token was used a moment ago for another scope")
 	}
-	who, err := loginOf(family)
+	who, err := s.loginOf(c, family)
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +108,7 @@ func (s *Server) retire(ctx context.Context, h store.Handle) error {
 	if err != nil {
 		return err
 	}
-	switch st, err := stateOf(rec); {
+	switch st, err := s.stateOf(rec); {
 	case err != nil:
 		return err
 	case !st.Spent.IsZero():

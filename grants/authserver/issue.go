@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/tokenkeep/tokenkeep/store"
@@ -36,7 +37,10 @@ type state struct {
 	Count int `json:"count,omitempty"` // of an attempts record: failures so far
 }
 
-func stateOf(rec *store.Record) (state, error) {
+func (s *Server) stateOf(rec *store.Record) (state, error) {
+	if c := s.owners[string(rec.Token.Extra)]; c != nil {
+		return state{Client: c.ID}, nil
+	}
 	var st state
 	if err := json.Unmarshal(rec.Token.Extra, &st); err != nil {
 		return st, errors.New("authserver: a record in the store is not one of ours")
@@ -73,9 +77,17 @@ type login struct {
 	nonce   string
 }
 
+// signs reports whether a token with these scopes tells more of a login than its subject.
+func (c *client) signs(scopes []string) bool {
+	return len(c.d.Audience) > 0 || slices.Contains(scopes, scopeOpenID)
+}
+
 // loginOf returns whose family it is. What it says never has a nonce: that is for the first ID token only.
-func loginOf(family *store.Record) (login, error) {
-	st, err := stateOf(family)
+func (s *Server) loginOf(c *client, family *store.Record) (login, error) {
+	if !c.signs(family.Token.Scopes) {
+		return login{subject: family.Subject}, nil
+	}
+	st, err := s.stateOf(family)
 	return login{subject: family.Subject, auth: st.Auth}, err
 }
 
@@ -86,28 +98,31 @@ func (s *Server) begin(ctx context.Context, c *client, who login, scopes []strin
 	if !refresh {
 		life = min(life, c.d.AccessTTL)
 	}
-	family := &store.Record{
+	state := c.state
+	if c.signs(scopes) {
+		state = c.stateSince(who.auth)
+	}
+	family, err := s.tokens.Put(ctx, store.Key("authserver", "family", id), &store.Record{
 		ID: id, Subject: who.subject, Provider: s.issuer, Created: now, Updated: now, Expires: now.Add(life),
-		Token: store.Token{Scopes: scopes, Extra: state{Client: c.ID, Auth: who.auth}.raw()},
-	}
-	stored, err := s.tokens.Put(ctx, store.Key("authserver", "family", id), family)
+		Token: store.Token{Scopes: scopes, Extra: state},
+	})
 	if err != nil {
 		return nil, err
 	}
-	p, err := s.mint(ctx, c, stored, who, scopes, now)
-	if err != nil {
-		return nil, err
-	}
-	if refresh {
-		err = s.mintRefresh(ctx, c, stored, p, scopes, 0)
-	}
-	return p, err
+	return s.mint(ctx, c, family, who, scopes, now, refreshing{wanted: refresh, scopes: scopes})
 }
 
-// mint creates an access token for who that hangs on family, and an ID token if the scopes say so; a nil family: for the
-// client itself.
+// refreshing says which refresh token a new access token comes with.
+type refreshing struct {
+	wanted     bool
+	scopes     []string // which may be more than the access token's
+	generation uint64   // in its family
+}
+
+// mint creates an access token for who that hangs on family, an ID token if the scopes say so, and a refresh token if one is
+// wanted; a nil family: for the client itself.
 func (s *Server) mint(
-	ctx context.Context, c *client, family *store.Record, who login, scopes []string, now time.Time,
+	ctx context.Context, c *client, family *store.Record, who login, scopes []string, now time.Time, next refreshing,
 ) (*pair, error) {
 	p := &pair{id: rand.Text(), now: now, scopes: scopes, expiry: now.Add(c.d.AccessTTL)}
 	if family != nil {
@@ -117,25 +132,20 @@ func (s *Server) mint(
 	if err := s.sign(c, p, who); err != nil {
 		return nil, err
 	}
-	_, err := s.tokens.Put(ctx, p.access, &store.Record{
+	rec := &store.Record{
 		ID: p.id, Provider: s.issuer, Grant: p.family, Created: now, Updated: now, Expires: p.expiry,
-		Token: store.Token{TokenType: c.d.TokenType, Scopes: scopes, Expiry: p.expiry, Extra: state{Client: c.ID}.raw()},
-	})
-	return p, err
-}
-
-// mintRefresh adds a refresh token for all of scopes to p, the generation-th of its family.
-func (s *Server) mintRefresh(
-	ctx context.Context, c *client, family *store.Record, p *pair, scopes []string, generation uint64,
-) error {
-	now := p.now
+		Token: store.Token{TokenType: c.d.TokenType, Scopes: scopes, Expiry: p.expiry, Extra: c.state},
+	}
+	if _, err := s.tokens.Put(ctx, p.access, rec); err != nil || !next.wanted {
+		return p, err
+	}
 	p.refresh = store.NewCredential(purposeRefresh)
 	p.refreshExpiry = earlier(now.Add(c.d.RefreshTTL), family.Expires)
-	_, err := s.tokens.Put(ctx, p.refresh, &store.Record{
-		ID: rand.Text(), Provider: s.issuer, Grant: p.family, Created: now, Updated: now, Expires: p.refreshExpiry,
-		Generation: generation, Token: store.Token{Scopes: scopes, Extra: state{Client: c.ID}.raw()},
-	})
-	return err
+	// The same record once more, since the store has kept nothing of it.
+	rec.ID, rec.Generation, rec.Expires = rand.Text(), next.generation, p.refreshExpiry
+	rec.Token = store.Token{Scopes: next.scopes, Extra: c.state}
+	_, err := s.tokens.Put(ctx, p.refresh, rec)
+	return p, err
 }
 
 func earlier(a, b time.Time) time.Time {
@@ -170,17 +180,16 @@ func (s *Server) spend(ctx context.Context, rec *store.Record, st state, p *pair
 	return s.mark(ctx, rec, st)
 }
 
-// mark writes rec with the state st, in which By is new.
+// mark writes rec, which is the caller's no more, with the state st, in which By is new.
 func (s *Server) mark(ctx context.Context, rec *store.Record, st state) error {
-	marked := rec.Clone()
-	marked.Token.Extra, marked.Updated = st.raw(), s.now()
-	_, err := s.tokens.Put(ctx, rec.Handle, marked)
+	rec.Token.Extra, rec.Updated = st.raw(), s.now()
+	_, err := s.tokens.Put(ctx, rec.Handle, rec)
 	if err == nil || lost(err) {
 		return err
 	}
 	// The write may have happened. If it did, the client must get what it paid for.
 	if again, readErr := s.tokens.Get(ctx, rec.Handle); readErr == nil {
-		if found, stateErr := stateOf(again); stateErr == nil && found.By == st.By {
+		if found, stateErr := s.stateOf(again); stateErr == nil && found.By == st.By {
 			return nil
 		}
 	}

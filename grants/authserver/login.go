@@ -77,7 +77,7 @@ func (s *Server) attempts(ctx context.Context, key store.Handle) (*store.Record,
 	case err != nil:
 		return nil, state{}, err
 	}
-	st, err := stateOf(rec)
+	st, err := s.stateOf(rec)
 	if now := s.now(); rec.Expired(now) { // by our clock; the store's may be another
 		st.Count, rec.Expires = 0, now.Add(attemptsWindow)
 	}

@@ -98,7 +98,7 @@ func (s *Server) index(ctx context.Context, key store.Handle, c *client, version
 		ID: p.id, Provider: s.issuer, Grant: p.family, Created: now, Updated: now, Expires: p.expiry, Version: version,
 		Token: store.Token{
 			AccessToken: p.access.Reveal(), RefreshToken: p.refresh.Reveal(), Scopes: p.scopes,
-			Expiry: p.expiry, RefreshExpiry: p.refreshExpiry, Extra: state{Client: c.ID}.raw(),
+			Expiry: p.expiry, RefreshExpiry: p.refreshExpiry, Extra: c.state,
 		},
 	})
 	return err

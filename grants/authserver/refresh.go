@@ -37,11 +37,11 @@ func (s *Server) refreshOnce(ctx context.Context, req *request, h store.Handle) 
 		return s.reused(ctx, c, family, rec, st, scopes)
 	}
 	if c.d.Rotation == RotateNever {
-		who, err := loginOf(family)
+		who, err := s.loginOf(c, family)
 		if err != nil {
 			return nil, err
 		}
-		p, err := s.mint(ctx, c, family, who, scopes, s.now())
+		p, err := s.mint(ctx, c, family, who, scopes, s.now(), refreshing{})
 		if err != nil {
 			return nil, err
 		}
@@ -75,34 +75,30 @@ func (s *Server) refreshOnce(ctx context.Context, req *request, h store.Handle) 
 // succeed creates the pair that follows the refresh token rec. The new refresh token is for all that the old one was for,
 // even if the access token is not (RFC 6749 section 6).
 func (s *Server) succeed(ctx context.Context, c *client, family, rec *store.Record, scopes []string) (*pair, error) {
-	who, err := loginOf(family)
+	who, err := s.loginOf(c, family)
 	if err != nil {
 		return nil, err
 	}
-	p, err := s.mint(ctx, c, family, who, scopes, s.now())
-	if err == nil {
-		err = s.mintRefresh(ctx, c, family, p, rec.Token.Scopes, rec.Generation+1)
-	}
-	return p, err
+	return s.mint(ctx, c, family, who, scopes, s.now(), refreshing{true, rec.Token.Scopes, rec.Generation + 1})
 }
 
 // refreshToken returns the record behind h, spent or not, and its live family, if both are c's.
 func (s *Server) refreshToken(ctx context.Context, c *client, h store.Handle) (
 	rec *store.Record, st state, family *store.Record, err error,
 ) {
-	dead := invalidGrant("the refresh token is unknown, expired or revoked")
+	dead := func() error { return invalidGrant("the refresh token is unknown, expired or revoked") }
 	if rec, err = s.tokens.Get(ctx, h); err == nil {
-		if st, err = stateOf(rec); err == nil {
+		if st, err = s.stateOf(rec); err == nil {
 			family, err = s.family(ctx, rec.Grant)
 		}
 	}
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		return nil, st, nil, dead
+		return nil, st, nil, dead()
 	case err != nil:
 		return nil, st, nil, err
 	case st.Client != c.ID || rec.Expired(s.now()):
-		return nil, st, nil, dead
+		return nil, st, nil, dead()
 	}
 	return rec, st, family, nil
 }

@@ -49,7 +49,7 @@ func (s *Server) revokeOne(ctx context.Context, c *client, h store.Handle) error
 		if err != nil {
 			return err
 		}
-		st, err := stateOf(rec)
+		st, err := s.stateOf(rec)
 		switch {
 		case err != nil:
 			return err

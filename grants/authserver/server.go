@@ -75,7 +75,8 @@ type Server struct {
 	users    Users
 	dialects map[*Dialect]*dialect
 	clients  map[string]*client
-	nobody   *client // compared with when there is no such client
+	owners   map[string]*client // by the plainest state: of most tokens, that is all
+	nobody   *client            // compared with when there is no such client
 
 	issuer       string
 	verification string
@@ -100,7 +101,7 @@ func New(tokens store.TokenStore, users Users, clients []Client, o *Options) (*S
 	}
 	s := &Server{
 		tokens: tokens, users: users,
-		dialects: map[*Dialect]*dialect{}, clients: map[string]*client{},
+		dialects: map[*Dialect]*dialect{}, clients: map[string]*client{}, owners: map[string]*client{},
 		issuer: o.Issuer, authenticate: o.Authenticate, page: o.Page, scopes: o.Scopes, ring: o.Ring, userInfo: o.UserInfo,
 		codeTTL: o.CodeTTL, maxAttempts: o.MaxAttempts, logger: o.Logger, clock: o.Now,
 	}
@@ -189,7 +190,7 @@ func (s *Server) addClient(from *Client) error {
 	if c.may(grantDevice) && s.verification == "" {
 		errs = append(errs, fmt.Errorf("authserver: client %q: its grants need Options.VerificationURI", c.ID))
 	}
-	s.clients[c.ID] = c
+	s.clients[c.ID], s.owners[string(c.state)] = c, c
 	return errors.Join(errs...)
 }
 
@@ -212,7 +213,17 @@ func issuerFault(issuer string) error {
 // log writes the one line of a request. Everything in it is ours: the names of clients and grants that exist, and texts
 // of this package.
 func (s *Server) log(ctx context.Context, what string, req *request, err error) {
-	client, grant, status := "unknown", "unknown", http.StatusOK
+	status, level := http.StatusOK, slog.LevelInfo
+	if err != nil {
+		status = failureOf(err).status
+	}
+	if status >= http.StatusInternalServerError {
+		level = slog.LevelError
+	}
+	if !s.logger.Enabled(ctx, level) {
+		return
+	}
+	client, grant := "unknown", "unknown"
 	var attrs []slog.Attr
 	if req.client != nil {
 		client = req.client.ID
@@ -223,15 +234,10 @@ func (s *Server) log(ctx context.Context, what string, req *request, err error) 
 	}
 	if err != nil {
 		f := failureOf(err)
-		status = f.status
 		attrs = append(attrs, slog.String("error", f.code), slog.String("reason", f.description))
 		if f.cause != nil { // a store's error text holds no secret (clause F3 of store.TokenStore)
 			attrs = append(attrs, slog.String("cause", f.cause.Error()))
 		}
-	}
-	level := slog.LevelInfo
-	if status >= http.StatusInternalServerError {
-		level = slog.LevelError
 	}
 	s.logger.LogAttrs(ctx, level, what, append([]slog.Attr{
 		slog.String("grant", grant), slog.String("client", client), slog.Int("status", status),

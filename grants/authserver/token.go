@@ -21,7 +21,7 @@ func (s *Server) Token(dialects ...*Dialect) http.Handler {
 			failureOf(err).write(w)
 			return
 		}
-		writeJSON(w, http.StatusOK, a)
+		writeBody(w, http.StatusOK, a.encode())
 	})
 }
 
@@ -64,5 +64,5 @@ func (s *Server) clientCredentials(ctx context.Context, req *request) (*pair, er
 	if err != nil {
 		return nil, err
 	}
-	return s.mint(ctx, req.client, nil, login{subject: req.client.ID}, scopes, s.now())
+	return s.mint(ctx, req.client, nil, login{subject: req.client.ID}, scopes, s.now(), refreshing{})
 }

@@ -23,7 +23,7 @@ func (s *Server) live(ctx context.Context, h store.Handle) (*store.Record, state
 	if err != nil {
 		return nil, state{}, err
 	}
-	st, err := stateOf(rec)
+	st, err := s.stateOf(rec)
 	switch {
 	case err != nil:
 		return nil, st, err
@@ -54,7 +54,7 @@ func (s *Server) EndSubject(ctx context.Context, subject string) error {
 		}
 		for _, rec := range recs {
 			// The store may hold the subject's records of others too, who have no business with this.
-			if st, err := stateOf(rec); err != nil || rec.Provider != s.issuer || s.clients[st.Client] == nil {
+			if st, err := s.stateOf(rec); err != nil || rec.Provider != s.issuer || s.clients[st.Client] == nil {
 				continue
 			}
 			if err := s.end(ctx, rec.Handle); err != nil {
