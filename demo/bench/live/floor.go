@@ -117,8 +117,8 @@ const Main = "tokenkeep: guard, keeper, memstore; bearer"
 // Rows are the contestants at one size; workers callers at once.
 func Rows(table string, n, workers int) []measure.Row {
 	row := func(name string, role measure.Role, open func(n int) (*site.Site, error)) measure.Row {
-		return measure.Row{Table: table, Name: name, Role: role, Setup: func(*measure.Scene) (*measure.Trial, error) {
-			s, err := open(n + 1) // one is deleted to see that it is refused
+		return measure.Row{Table: table, Name: name, Role: role, Setup: func(scene *measure.Scene) (*measure.Trial, error) {
+			s, err := open(scene.Size(n) + 1) // one is deleted to see that it is refused
 			if err != nil {
 				return nil, err
 			}

@@ -61,22 +61,16 @@ func (f Figures) Get(name string) (float64, bool) {
 // Scene is what a row may use while it is set up.
 type Scene struct {
 	Dir string // empty, the row's own, removed afterwards
-	// Full asks for the large sizes: a million records, a thousand callers.
-	Full bool
-	// Quick asks for the least that still says something.
-	Quick bool
+	// Small says that nothing will be timed: ten records prove as much honesty as a million.
+	Small bool
 }
 
-// Size picks by scale.
-func (s *Scene) Size(quick, normal, full int) int {
-	switch {
-	case s.Full:
-		return full
-	case s.Quick:
-		return quick
-	default:
-		return normal
+// Size is n, or ten if nothing will be timed.
+func (s *Scene) Size(n int) int {
+	if s.Small {
+		return min(n, 10)
 	}
+	return n
 }
 
 // ErrAbsent says that a row's engine is not there: the row is left out and named.

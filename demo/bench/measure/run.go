@@ -60,7 +60,7 @@ func Run(ctx context.Context, rows []Row, o Options) ([]*Result, error) {
 	for i, row := range rows {
 		c := &contestant{Result: &Result{Row: row}}
 		results = append(results, c.Result)
-		scene := &Scene{Dir: filepath.Join(dir, fmt.Sprint(i)), Full: o.Full, Quick: o.Quick}
+		scene := &Scene{Dir: filepath.Join(dir, fmt.Sprint(i))}
 		if err := os.Mkdir(scene.Dir, 0o700); err != nil {
 			return nil, err
 		}

@@ -173,6 +173,7 @@ func rows(table string, j job, n int, openers []opener) []measure.Row {
 			if err != nil {
 				return nil, err
 			}
+			n := scene.Size(n)
 			if err := fill(e, n); err != nil {
 				return nil, errors.Join(err, e.Close())
 			}

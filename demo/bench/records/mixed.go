@@ -20,6 +20,7 @@ func Mixed(n int) []measure.Row {
 				if err != nil {
 					return nil, err
 				}
+				n := scene.Size(n)
 				if err := fill(e, n); err != nil {
 					return nil, errors.Join(err, e.Close())
 				}
