@@ -52,7 +52,7 @@ func scopesOf(c *jose.Claims) ([]string, error) {
 type issued struct {
 	rec    store.Record
 	scopes [6]string
-	// 	extra  [400]byte
+	extra  [400]byte
 }
 
 func (k *known) record() *store.Record {
@@ -61,6 +61,6 @@ func (k *known) record() *store.Record {
 	r.rec.ID, r.rec.Subject, r.rec.Provider = c.ID, c.Subject, c.Issuer
 	r.rec.Token.TokenType, r.rec.Token.Expiry = "Bearer", c.Expires
 	r.rec.Token.Scopes = append(r.scopes[:0], k.scopes...)
-	// 	r.rec.Token.Extra = append(r.extra[:0], c.Payload...)
+	r.rec.Token.Extra = append(r.extra[:0], c.Payload...)
 	return &r.rec
 }
