@@ -24,7 +24,9 @@ func (a *attempt) commit(ctx context.Context, leased *store.Record, st state, to
 		return nil, err
 	}
 	k.o.at(ctx, "after-commit", leased.ID)
-	a.committed = c.won
+	if a.committed = c.won; c.won {
+		k.payLater(ctx, a.h, rec) // what a login under this Key could not have revoked: Sweep visits no live record
+	}
 	return rec, nil
 }
 

@@ -175,8 +175,8 @@ func leased(rec *store.Record) bool {
 	return err == nil && !rec.ReadAt.IsZero() && st.leased(rec.ReadAt)
 }
 
-// pay revokes, then drops the ended record or strikes the list of a live one. What fails is left for Sweep, or for the
-// next time this grant ends, and so is a record whose lease still runs.
+// pay revokes, then drops the ended record or strikes the list of a live one. What fails is left for Sweep, or for a live
+// grant's next refresh, and so is a record whose lease still runs.
 func (k *Keeper) pay(ctx context.Context, tokens store.TokenStore, h store.Handle, rec *store.Record) {
 	k.o.at(ctx, "before-revoke", rec.ID)
 	if err := k.revoke(ctx, rec); err != nil {
@@ -251,6 +251,9 @@ func (k *Keeper) revoke(ctx context.Context, rec *store.Record) error {
 		return nil
 	}
 	if k.o.RevokeEndsGrant {
+		if rec.Ended.IsZero() {
+			return nil // it is itself newer than what it carries for others
+		}
 		if newer, err := k.hasNewer(ctx, rec); err != nil || newer {
 			return err
 		}

@@ -47,7 +47,7 @@ func TestManualMode(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		_, err := client.Get(api + "/secret")
 		var expired *keeper.ExpiredError
-		if !errors.As(err, &expired) || expired.Record.ID != rec.ID || errors.Is(err, keeper.ErrLoginRequired) {
+		if !errors.As(err, &expired) || expired.Record.ID != rec.ID || expired.Record.Handle != rec.Handle || errors.Is(err, keeper.ErrLoginRequired) {
 			t.Fatalf("got %v", err)
 		}
 		w.wantCalls(0)
