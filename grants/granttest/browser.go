@@ -11,66 +11,60 @@ import (
 )
 
 // Allow is the user's browser: it opens an authorize URL, signs in as username, allows, and returns the URL at which the
-// client gets the answer. A page that is not shown, or shows a fault, fails the test.
-func (p *Provider) Allow(authorizeURL, username string) (callback string) {
-	return p.decide(authorizeURL, url.Values{"decision": {"allow"}, "username": {username}, "password": {Password}})
+// client gets the answer. Given a device flow's complete verification URI it connects that device, and returns "". A page
+// that is not shown, or shows a fault, fails the test.
+func (p *Provider) Allow(page, username string) (callback string) {
+	return p.decide(page, map[string]string{"decision": "allow", "username": username, "password": Password})
 }
 
-// Deny is [Provider.Allow] by a user who does not.
-func (p *Provider) Deny(authorizeURL string) (callback string) {
-	return p.decide(authorizeURL, url.Values{"decision": {"deny"}})
+// Deny is [Provider.Allow] by a user who signs in and does not.
+func (p *Provider) Deny(page, username string) (callback string) {
+	return p.decide(page, map[string]string{"decision": "deny", "username": username, "password": Password})
 }
 
-func (p *Provider) decide(authorizeURL string, form url.Values) string {
+func (p *Provider) decide(page string, answers map[string]string) string {
 	if p.t != nil {
 		p.t.Helper()
 	}
-	callback, err := p.browse(authorizeURL, form)
+	callback, err := p.browse(page, answers)
 	p.check(err)
 	return callback
 }
 
-// carried is what the page hands from being shown to its answer.
-var carried = regexp.MustCompile(`name="request" value="([^"]+)"`)
+// carried is what a page hands on to its answer.
+var carried = regexp.MustCompile(`name="(request|user_code)" value="([^"]+)"`)
 
-func (p *Provider) browse(authorizeURL string, form url.Values) (string, error) {
+// browse opens a page and answers its form, and the next page's, until one sends the browser away or has no form.
+func (p *Provider) browse(page string, answers map[string]string) (string, error) {
 	browser := &http.Client{
 		Transport:     p.http.Client().Transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	page, err := browser.Get(authorizeURL)
-	if err != nil {
-		return "", errors.New("the authorize page did not come: " + sanitized(err))
+	resp, err := browser.Get(page)
+	for first := true; ; first = false {
+		if err != nil {
+			return "", fmt.Errorf("the user's browser gets no answer: %w", errors.Unwrap(err)) // without the URL
+		}
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		fields := carried.FindAllStringSubmatch(string(body), -1)
+		switch {
+		case err != nil:
+			return "", fmt.Errorf("the user's browser gets no whole page: %w", err)
+		case resp.StatusCode == http.StatusSeeOther:
+			return resp.Header.Get("Location"), nil
+		case resp.StatusCode != http.StatusOK || (first && fields == nil):
+			return "", fmt.Errorf("the user's browser gets no page to answer, but status %d", resp.StatusCode)
+		case fields == nil:
+			return "", nil
+		}
+		form := url.Values{}
+		for name, value := range answers {
+			form.Set(name, value)
+		}
+		for _, field := range fields {
+			form.Set(field[1], html.UnescapeString(field[2]))
+		}
+		resp, err = browser.PostForm(page, form)
 	}
-	body, err := io.ReadAll(page.Body)
-	page.Body.Close()
-	if err != nil {
-		return "", errors.New("the authorize page did not come whole")
-	}
-	if to := page.Header.Get("Location"); page.StatusCode == http.StatusSeeOther && to != "" {
-		return to, nil // the request was refused, and the client is told
-	}
-	found := carried.FindSubmatch(body)
-	if found == nil {
-		return "", fmt.Errorf("no authorize page but status %d", page.StatusCode)
-	}
-	form.Set("request", html.UnescapeString(string(found[1])))
-	answer, err := browser.PostForm(authorizeURL, form)
-	if err != nil {
-		return "", errors.New("the authorize page's answer was lost: " + sanitized(err))
-	}
-	answer.Body.Close()
-	if answer.StatusCode != http.StatusSeeOther {
-		return "", fmt.Errorf("the authorize page answers with status %d", answer.StatusCode)
-	}
-	return answer.Header.Get("Location"), nil
-}
-
-// sanitized drops the URL, whose query holds the request.
-func sanitized(err error) string {
-	var u *url.Error
-	if errors.As(err, &u) {
-		err = u.Err
-	}
-	return err.Error()
 }

@@ -2,6 +2,7 @@ package granttest_test
 
 import (
 	"errors"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -163,5 +164,56 @@ func TestUnmetFaultFailsTheTest(t *testing.T) {
 		if failed := len(fake.errors) > 0; failed == meet {
 			t.Errorf("met: %v, failures: %q", meet, fake.errors)
 		}
+	}
+}
+
+// What goes over the wire, where a client that reads leniently cannot tell.
+func TestWire(t *testing.T) {
+	t.Parallel()
+	p := granttest.New(t)
+	for _, tt := range []struct {
+		name   string
+		fault  granttest.Fault
+		body   string
+		broken bool
+	}{
+		{"another status has no body", granttest.Fault{Status: 500}, "", false},
+		{"unless one is made", granttest.Fault{Status: 500, Body: text("abcd")}, "abcd", false},
+		{"another type", granttest.Fault{Header: http.Header{"content-type": {"text/html"}}, Body: text("a")}, "a", false},
+		{"half a body", granttest.Fault{Body: text("abcd"), Truncate: true}, "ab", true},
+		{"half of nothing", granttest.Fault{Body: text(""), Truncate: true}, "", true},
+	} {
+		p.Next("discovery", tt.fault)
+		resp, err := p.Client.HTTP.Get(p.URL + "/.well-known/oauth-authorization-server")
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if string(body) != tt.body || (err != nil) != tt.broken {
+			t.Errorf("%s: body %q, error %v", tt.name, body, err)
+		}
+		if kinds := resp.Header.Values("Content-Type"); len(kinds) != 1 || (kinds[0] == "text/html") != (tt.fault.Header != nil) {
+			t.Errorf("%s: Content-Type %q", tt.name, kinds)
+		}
+	}
+}
+
+// A provider does not notice that its client has given up.
+func TestCarriedOutForNobody(t *testing.T) {
+	t.Parallel()
+	p := granttest.New(t)
+	tok := login(t, p)
+	impatient := *p.Client
+	impatient.Timeout = 20 * time.Millisecond
+	p.Next("refresh_token", granttest.Fault{Before: 100 * time.Millisecond})
+	if _, err := refresh(t, &impatient, tok.RefreshToken); err == nil {
+		t.Fatal("the answer came in time")
+	}
+	for !p.Requests("refresh_token")[0].Done {
+		lives(t, p, tok.AccessToken) // takes a moment
+	}
+	if lives(t, p, tok.RefreshToken) {
+		t.Error("the refresh token was not spent")
 	}
 }

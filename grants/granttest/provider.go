@@ -2,6 +2,9 @@ package granttest
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -14,8 +17,8 @@ import (
 
 	"github.com/tokenkeep/tokenkeep/grants"
 	"github.com/tokenkeep/tokenkeep/grants/authserver"
+	"github.com/tokenkeep/tokenkeep/grants/jose"
 	"github.com/tokenkeep/tokenkeep/store"
-	"github.com/tokenkeep/tokenkeep/store/seal"
 	"github.com/tokenkeep/tokenkeep/stores/memstore"
 )
 
@@ -29,13 +32,15 @@ const redirectURI = "http://127.0.0.1/callback"
 type Provider struct {
 	URL string // where it listens, and its issuer
 
-	// Client is registered there: confidential, with the scopes read and write, every grant, and the redirect URI
-	// http://127.0.0.1/callback on any port. A test may change it before its first use; [Provider.Register] makes others.
+	// Client is registered there: confidential, for every grant, with the redirect URI http://127.0.0.1/callback on any
+	// port. It asks for the scopes read and write, and may ask for openid. A test may change it before its first use;
+	// [Provider.Register] makes others.
 	Client *grants.Client
 
 	t       testing.TB
 	tokens  store.TokenStore
-	ring    *seal.Ring
+	signer  *jose.Signer
+	keys    *jose.Remote
 	http    *httptest.Server
 	closing chan struct{}
 	close   func()
@@ -58,15 +63,23 @@ func New(t testing.TB) *Provider {
 	tokens, err := memstore.New(&memstore.Options{Now: p.now})
 	p.check(err)
 	p.tokens = tokens
-	p.ring, err = seal.New(seal.NewKey())
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	p.check(err)
+	p.signer, err = jose.NewSigner("ES256", "granttest", key)
 	p.check(err)
 	p.http = httptest.NewServer(http.HandlerFunc(p.serve))
 	p.URL = p.http.URL
+	p.keys, err = jose.NewRemote(p.URL+"/jwks", &jose.RemoteOptions{HTTP: p.http.Client()})
+	p.check(err)
 	p.Client = p.Register(authserver.Client{
 		ID: "app", Secret: "the secret of app",
-		Grants: []string{"authorization_code", "refresh_token", "password", "client_credentials", "implicit"},
-		Scopes: []string{"read", "write"},
+		Grants: []string{
+			"authorization_code", "refresh_token", "password", "client_credentials", "implicit",
+			"urn:ietf:params:oauth:grant-type:device_code",
+		},
+		Scopes: []string{"openid", "read", "write"},
 	})
+	p.Client.Scopes = []string{"read", "write"} // those of OpenID Connect are for who wants them
 	if t != nil {
 		t.Helper()
 		t.Cleanup(func() {
@@ -82,6 +95,7 @@ func (p *Provider) Close() { p.close() }
 
 func (p *Provider) shut() {
 	close(p.closing)
+	p.keys.Close() //nolint:errcheck // it has none
 	p.http.Close()
 }
 
@@ -118,23 +132,29 @@ func (p *Provider) Rotate(r Rotation) {
 
 // rebuild replaces the server by one of these clients, on the same store.
 func (p *Provider) rebuild(clients []authserver.Client) error {
-	server, err := authserver.New(p.tokens, users, clients, &authserver.Options{Issuer: p.URL, Ring: p.ring, Now: p.now})
+	server, err := authserver.New(p.tokens, users, clients, &authserver.Options{
+		Issuer: p.URL, VerificationURI: "/connect", Keys: []*jose.Signer{p.signer}, Now: p.now,
+	})
 	if err != nil {
 		return err
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/token", server.Token())
-	mux.Handle("/token/{$}", server.Token())
-	mux.Handle("/authorize", server.Authorize())
-	mux.Handle("/authorize/{$}", server.Authorize())
-	mux.Handle("/revoke", server.Revoke())
-	mux.Handle("/revoke/{$}", server.Revoke())
-	mux.Handle("/introspect", server.Introspect())
-	mux.Handle("/introspect/{$}", server.Introspect())
+	for path, h := range map[string]http.Handler{
+		"/token": server.Token(), "/authorize": server.Authorize(), "/revoke": server.Revoke(),
+		"/introspect": server.Introspect(), "/device_authorization": server.DeviceAuthorization(),
+	} {
+		mux.Handle(path, h)
+		mux.Handle(path+"/{$}", h)
+	}
+	mux.Handle("/connect", server.DevicePage())
 	mux.Handle("/userinfo", server.UserInfo())
-	mux.Handle("/.well-known/oauth-authorization-server", server.Metadata(authserver.Endpoints{
-		Authorize: "/authorize", Token: "/token", Revoke: "/revoke", Introspect: "/introspect", UserInfo: "/userinfo",
-	}))
+	mux.Handle("/jwks", server.JWKS())
+	metadata := server.Metadata(authserver.Endpoints{
+		Authorize: "/authorize", Token: "/token", DeviceAuthorization: "/device_authorization", Revoke: "/revoke",
+		Introspect: "/introspect", UserInfo: "/userinfo", JWKS: "/jwks",
+	})
+	mux.Handle("/.well-known/oauth-authorization-server", metadata)
+	mux.Handle("/.well-known/openid-configuration", metadata)
 	p.clients, p.server, p.mux = clients, server, mux
 	return nil
 }
@@ -155,7 +175,8 @@ func (p *Provider) other(c authserver.Client) *grants.Client {
 	g := &grants.Client{
 		Provider: "granttest", Issuer: p.URL,
 		AuthorizeURL: p.URL + "/authorize" + slash, TokenURL: p.URL + "/token" + slash, RevokeURL: p.URL + "/revoke" + slash,
-		IntrospectURL: p.URL + "/introspect" + slash, UserInfoURL: p.URL + "/userinfo",
+		IntrospectURL: p.URL + "/introspect" + slash, DeviceURL: p.URL + "/device_authorization" + slash,
+		UserInfoURL: p.URL + "/userinfo", Keys: p.keys,
 		ID: c.ID, Secret: c.Secret, Scopes: c.Scopes, HTTP: p.http.Client(),
 	}
 	if len(c.RedirectURIs) > 0 {

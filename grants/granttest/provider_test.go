@@ -14,6 +14,7 @@ import (
 	"github.com/tokenkeep/tokenkeep/grants"
 	"github.com/tokenkeep/tokenkeep/grants/authserver"
 	"github.com/tokenkeep/tokenkeep/grants/granttest"
+	"github.com/tokenkeep/tokenkeep/grants/jose"
 )
 
 // The ready client is a good one, and finds the provider by its issuer too.
@@ -30,6 +31,7 @@ func TestClient(t *testing.T) {
 	for _, pair := range [][2]string{
 		{found.AuthorizeURL, p.Client.AuthorizeURL}, {found.TokenURL, p.Client.TokenURL}, {found.RevokeURL, p.Client.RevokeURL},
 		{found.IntrospectURL, p.Client.IntrospectURL}, {found.UserInfoURL, p.Client.UserInfoURL},
+		{found.DeviceURL, p.Client.DeviceURL},
 	} {
 		if pair[0] != pair[1] || pair[0] == "" {
 			t.Errorf("discovered %q, the client has %q", pair[0], pair[1])
@@ -69,9 +71,61 @@ func TestDeny(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = p.Client.Exchange(t.Context(), flow, query(t, p.Deny(flow.URL)))
+	_, err = p.Client.Exchange(t.Context(), flow, query(t, p.Deny(flow.URL, "alice")))
 	if e := (*grants.Error)(nil); !errors.As(err, &e) || e.Code != grants.AccessDenied {
 		t.Errorf("got %v, want access_denied", err)
+	}
+}
+
+// The user connects a device, or does not.
+func TestDevice(t *testing.T) {
+	t.Parallel()
+	p := granttest.New(t)
+	for _, allow := range []bool{true, false} {
+		flow, err := p.Client.Device(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		decide := p.Deny
+		if allow {
+			decide = p.Allow
+		}
+		if to := decide(flow.VerificationURIComplete, "bob"); to != "" {
+			t.Errorf("the device page leads to %q", to)
+		}
+		flow.Interval = time.Millisecond // the user was quick
+		tok, err := p.Client.DeviceToken(t.Context(), flow)
+		if (err == nil) != allow || (allow && !lives(t, p, tok.AccessToken)) {
+			t.Errorf("allowed %v: %v, %v", allow, tok, err)
+		}
+	}
+	if n := len(p.Requests("device")); n != 2 {
+		t.Errorf("%d device requests, want 2", n)
+	}
+}
+
+// With the scope openid there is an ID token, signed by the published key; with an audience so are access tokens.
+func TestSigned(t *testing.T) {
+	t.Parallel()
+	p := granttest.New(t)
+	c := p.Register(authserver.Client{
+		ID: "signed", Secret: "s", Scopes: []string{"openid"}, Dialect: &authserver.Dialect{Audience: []string{"https://api.example"}},
+	})
+	flow, err := c.AuthorizationCode(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tok, err := c.Exchange(t.Context(), flow, query(t, p.Allow(flow.URL, "bob")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for audience, compact := range map[string]string{"signed": tok.IDToken, "https://api.example": tok.AccessToken} {
+		v := jose.Verifier{
+			Keys: c.Keys, Algorithms: []string{"ES256"}, Issuer: p.URL, Audience: []string{audience}, Types: []string{"JWT", "at+jwt"},
+		}
+		if claims, err := v.Verify(t.Context(), compact); err != nil || claims.Subject != "bob" {
+			t.Errorf("token for %s: %v, %v", audience, claims, err)
+		}
 	}
 }
 
@@ -88,12 +142,20 @@ func TestBrowserRefused(t *testing.T) {
 	if got := query(t, p.Allow(flow.URL, "alice")).Get("error"); got != "invalid_scope" {
 		t.Errorf("error %q, want invalid_scope", got)
 	}
-	defer func() {
-		if recover() != fake || len(fake.errors) != 1 || !strings.Contains(fake.errors[0], "400") {
-			t.Errorf("failures %q, want one", fake.errors)
-		}
-	}()
-	p.Allow(strings.Replace(flow.URL, "client_id=app", "client_id=nobody", 1), "alice")
+	for _, tt := range []struct{ url, username, status string }{
+		{strings.Replace(flow.URL, "client_id=app", "client_id=nobody", 1), "alice", "400"},
+		{strings.Replace(flow.URL, "everything", "read", 1), "", "403"}, // nobody can sign in
+	} {
+		func() {
+			fake.errors = nil
+			defer func() {
+				if recover() != fake || len(fake.errors) != 1 || !strings.Contains(fake.errors[0], tt.status) {
+					t.Errorf("failures %q, want one with status %s", fake.errors, tt.status)
+				}
+			}()
+			p.Allow(tt.url, tt.username)
+		}()
+	}
 }
 
 func TestRegister(t *testing.T) {

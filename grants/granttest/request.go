@@ -86,6 +86,8 @@ func kindOf(path string, form url.Values) string {
 	switch {
 	case name == "token":
 		return form.Get("grant_type")
+	case name == "device_authorization":
+		return "device"
 	case strings.HasPrefix(name, ".well-known/"):
 		return "discovery"
 	}
