@@ -141,6 +141,11 @@ func (s *Server) readConnecting(w http.ResponseWriter, r *http.Request) (params,
 // findDevice looks for the device that shows the code typed by at.Subject, and notes it in at.
 func (s *Server) findDevice(ctx context.Context, typed string, at *connecting) (*client, []string, error) {
 	key := attemptsKey("user codes", at.Subject)
+	give, err := s.turns.take(ctx, key)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer give()
 	if _, err := s.attemptsLeft(ctx, key, "Too many wrong codes. Please try again later."); err != nil {
 		return nil, nil, err
 	}

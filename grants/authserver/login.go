@@ -23,8 +23,8 @@ func attemptsKey(place, account string) store.Handle {
 	return store.Key("authserver", "attempts", place, hex.EncodeToString(sum[:]))
 }
 
-// login asks the application who these credentials are, and limits how often they may be wrong at this place. Failures are
-// counted after the fact, so requests that run at the same time each get their try: the bound is the limit plus those.
+// login asks the application who these credentials are, and limits how often they may be wrong at this place. Attempts for
+// one account take turns in a process; beyond the limit each further process on the store can have one more.
 func (s *Server) login(ctx context.Context, place, username, password string) (subject string, err error) {
 	if s.users == nil {
 		return "", errors.New("authserver: no Users")
@@ -33,6 +33,11 @@ func (s *Server) login(ctx context.Context, place, username, password string) (s
 		return "", invalidGrant("username or password is missing")
 	}
 	key := attemptsKey(place, username)
+	give, err := s.turns.take(ctx, key)
+	if err != nil {
+		return "", err
+	}
+	defer give()
 	counter, err := s.attemptsLeft(ctx, key, "too many wrong passwords for this account: try again later")
 	if err != nil {
 		return "", err

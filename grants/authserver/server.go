@@ -91,6 +91,7 @@ type Server struct {
 	clock        func() time.Time
 	origins      http.CrossOriginProtection
 	keys         atomic.Pointer[keys]
+	turns        turns
 }
 
 // New returns a Server that keeps what it issues in tokens and serves clients. users may be nil if no client asks for
@@ -102,6 +103,7 @@ func New(tokens store.TokenStore, users Users, clients []Client, o *Options) (*S
 	s := &Server{
 		tokens: tokens, users: users,
 		dialects: map[*Dialect]*dialect{}, clients: map[string]*client{}, owners: map[string]*client{},
+		turns:  turns{queue: map[[32]byte]*turn{}},
 		issuer: o.Issuer, authenticate: o.Authenticate, page: o.Page, scopes: o.Scopes, ring: o.Ring, userInfo: o.UserInfo,
 		codeTTL: o.CodeTTL, maxAttempts: o.MaxAttempts, logger: o.Logger, clock: o.Now,
 	}

@@ -11,6 +11,9 @@ import (
 	"github.com/tokenkeep/tokenkeep/store"
 )
 
+// maxCredential bounds an access token before it is hashed.
+const maxCredential = 8 << 10
+
 // UserInfo returns the userinfo endpoint: GET or POST with an access token of this server in the Authorization header is
 // answered with what [Options.UserInfo] says, if its login was granted all of scopes. An application that wants more of
 // its resources than this uses a guard around them.
@@ -36,10 +39,18 @@ func (s *Server) info(ctx context.Context, headers, scopes []string) (any, error
 		return nil, fail(http.StatusUnauthorized, "", "")
 	}
 	scheme, credential, _ := strings.Cut(headers[0], " ")
-	if len(headers) > 1 || !strings.EqualFold(scheme, "Bearer") {
-		return nil, invalidRequest("one Authorization header with a Bearer token is needed")
+	credential = strings.Trim(credential, " ")
+	switch {
+	case len(headers) > 1:
+		return nil, invalidRequest("more than one Authorization header")
+	case !strings.EqualFold(scheme, "Bearer"): // as good as no token (RFC 6750 section 3.1)
+		return nil, fail(http.StatusUnauthorized, "", "")
+	case credential == "":
+		return nil, invalidRequest("the Authorization header has no token")
+	case len(credential) > maxCredential:
+		return nil, invalid
 	}
-	rec, err := s.Verify(ctx, strings.Trim(credential, " "))
+	rec, err := s.Verify(ctx, credential)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return nil, invalid
