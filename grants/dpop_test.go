@@ -239,6 +239,7 @@ func TestDPoPRepeatsNothingElse(t *testing.T) {
 		"another error":     withNonce("N1", 400, `{"error":"invalid_grant"}`),
 		"another status":    withNonce("N1", 500, `{"error":"use_dpop_nonce"}`),
 		"a nonce no header": withNonce("N 1", 400, `{"error":"use_dpop_nonce"}`),
+		"a nonce too long":  withNonce(strings.Repeat("N", 2000), 200, okBody),
 		"an invalid proof":  withNonce("N1", 400, `{"error":"invalid_dpop_proof"}`),
 		"success":           withNonce("N1", 200, okBody),
 	} {
@@ -247,6 +248,9 @@ func TestDPoPRepeatsNothingElse(t *testing.T) {
 		c.DPoP = &grants.DPoP{Key: signer("ES256")}
 		if _, err := c.Password(t.Context(), "u", "p"); len(s.requests()) != 1 {
 			t.Errorf("%s: %v after %d requests", name, err, len(s.requests()))
+		}
+		if odd := name == "no nonce" || strings.HasPrefix(name, "a nonce"); odd != (grants.Nonces(c.DPoP) == 0) {
+			t.Errorf("%s: %d nonces are remembered", name, grants.Nonces(c.DPoP))
 		}
 	}
 }
@@ -405,6 +409,21 @@ type closing struct {
 }
 
 func (c *closing) Close() error { c.closed = true; return nil }
+
+// A request with a bearer token is not repeated for a nonce, which it could not carry.
+func TestCarryOfBearerIsNotRepeated(t *testing.T) {
+	t.Parallel()
+	s := scripted(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("WWW-Authenticate", `DPoP error="use_dpop_nonce"`)
+		withNonce("N1", 401, "")(w, nil)
+	})
+	resp, err := s.client().Carry(httpRequest(t, "GET", s.URL, nil), &store.Record{Token: store.Token{AccessToken: "AT"}}, http.DefaultTransport)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	s.only(t)
+}
 
 // The nonces of a hundred servers do not pile up, and nothing of the key or of them prints.
 func TestDPoPPrintsNothing(t *testing.T) {
