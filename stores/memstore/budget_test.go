@@ -17,6 +17,9 @@ func TestAllocations(t *testing.T) {
 	grant := session(2)
 	grant.Token.Extra, grant.Refresh = json.RawMessage(`{"a":1}`), []byte("state")
 	grant = put(t, s, store.Key("grant", "2"), grant)
+	two := session(3)
+	two.Token.Scopes, two.Refresh = two.Token.Scopes[:2], make([]byte, 24)
+	two = put(t, s, store.NewCredential("session"), two)
 	ctx := t.Context()
 	for _, c := range []struct {
 		name string
@@ -24,6 +27,7 @@ func TestAllocations(t *testing.T) {
 		run  func()
 	}{
 		{"get", 1, func() { s.Get(ctx, plain.Handle) }},
+		{"get with a small state", 1, func() { s.Get(ctx, two.Handle) }},
 		{"get with extra and state", 2, func() { s.Get(ctx, grant.Handle) }},
 		{"get by credential", 1, func() { s.Get(ctx, store.Credential("session", plain.Handle.Reveal())) }},
 		{"get of nothing", 0, func() { s.Get(ctx, store.Credential("session", "unknown")) }},

@@ -84,16 +84,34 @@ func (e *entry) part(i int) string {
 	return e.text[e.ends[i-1]:e.ends[i]]
 }
 
-// inlineScopes is how many scopes cost no allocation of their own: as many as keep a record within 512 bytes, beyond
-// which the allocator works harder.
-const inlineScopes = 3
+// plain and kept are a record with room for what most records have beside it, in one piece of memory: three scopes, or
+// two and the keeper's state of a grant that nobody is refreshing. More would bring it beyond 512 bytes, from where on the
+// allocator works harder.
+type (
+	plain struct {
+		rec    store.Record
+		scopes [3]string
+	}
+	kept struct {
+		rec    store.Record
+		scopes [2]string
+		state  [24]byte
+	}
+)
 
 // record returns a copy for the caller to keep. Its texts are the entry's, which nobody can change.
 func (e *entry) record(h store.Handle, now time.Time) *store.Record {
-	room := &struct {
-		rec    store.Record
-		scopes [inlineScopes]string
-	}{rec: store.Record{
+	var rec *store.Record
+	var scopes []string
+	var state []byte
+	if e.ends[textState] == e.ends[textIDToken] {
+		room := &plain{}
+		rec, scopes = &room.rec, room.scopes[:0]
+	} else {
+		room := &kept{}
+		rec, scopes, state = &room.rec, room.scopes[:0], room.state[:0]
+	}
+	*rec = store.Record{
 		ID: e.part(textID), Generation: e.generation, Subject: e.part(textSubject), Provider: e.part(textProvider),
 		Token: store.Token{
 			AccessToken: e.part(textAccess), TokenType: e.part(textType),
@@ -102,13 +120,12 @@ func (e *entry) record(h store.Handle, now time.Time) *store.Record {
 		},
 		Created: instant(e.created), Updated: instant(e.updated), Expires: instant(e.expires), Ended: instant(e.endedAt),
 		Version: store.Version(e.part(textVersion)), ReadAt: now, Handle: h,
-	}}
-	rec := &room.rec
+	}
 	if e.grant != nil {
 		rec.Grant = *e.grant
 	}
 	if raw := e.text[e.ends[textIDToken]:e.ends[textState]]; raw != "" { // both in one piece
-		b := []byte(raw)
+		b := append(state, raw...)
 		n := len(e.part(textExtra))
 		if n > 0 {
 			rec.Token.Extra = b[:n:n]
@@ -117,8 +134,8 @@ func (e *entry) record(h store.Handle, now time.Time) *store.Record {
 			rec.Refresh = b[n:len(b):len(b)]
 		}
 	}
-	if scopes := e.part(textScopes); scopes != "" {
-		rec.Token.Scopes = unpack(room.scopes[:0], scopes)
+	if packed := e.part(textScopes); packed != "" {
+		rec.Token.Scopes = unpack(scopes, packed)
 	}
 	return rec
 }
