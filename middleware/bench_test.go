@@ -3,7 +3,6 @@ package middleware_test
 import (
 	"context"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -68,48 +67,4 @@ func TestAllocations(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() { guard.Check(w, long) }); n > 0 {
 		t.Errorf("64 KiB token: %v allocations, want none", n)
 	}
-}
-
-// floorKey and floor do by hand exactly what the guard does here, for one configuration and with one error.
-type floorKey struct{}
-
-func floor(tokens opaque, next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-		if !ok {
-			w.WriteHeader(http.StatusUnauthorized)
-			return
-		}
-		rec, ok := tokens[store.Credential("session", token).Sum()]
-		if !ok {
-			w.WriteHeader(http.StatusUnauthorized)
-			return
-		}
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), floorKey{}, benchUsers[rec.Subject])))
-	})
-}
-
-func BenchmarkRequire(b *testing.B) {
-	guard, tokens, r := benchSetup(b)
-	nothing := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
-	for _, bench := range []struct {
-		name string
-		h    http.Handler
-	}{{"floor", floor(tokens, nothing)}, {"guard", guard.Require("write")(nothing)}} {
-		b.Run(bench.name, func(b *testing.B) {
-			b.ReportAllocs()
-			w := discard{http.Header{}}
-			for b.Loop() {
-				bench.h.ServeHTTP(w, r)
-			}
-		})
-	}
-	b.Run("refused", func(b *testing.B) {
-		b.ReportAllocs()
-		h, r := guard.Require()(nothing), httptest.NewRequest("GET", "/", nil)
-		w := discard{http.Header{}}
-		for b.Loop() {
-			h.ServeHTTP(w, r)
-		}
-	})
 }

@@ -76,25 +76,3 @@ func TestNoMixUpsThroughTheKeeper(t *testing.T) {
 		}
 	})
 }
-
-func BenchmarkSession(b *testing.B) {
-	guard, keep, credentials := kept(b, 1000)
-	h := guard.Require("read")(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-	for name, r := range map[string]*http.Request{
-		"bearer": request("GET", "/", credentials[500]), "cookie": withCookie(request("GET", "/", ""), "__Host-session="+credentials[500]),
-	} {
-		b.Run(name, func(b *testing.B) {
-			b.ReportAllocs()
-			w := discard{http.Header{}}
-			for b.Loop() {
-				h.ServeHTTP(w, r)
-			}
-		})
-	}
-	b.Run("keeper alone", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			keep.Verify(b.Context(), credentials[500])
-		}
-	})
-}
