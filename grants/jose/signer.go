@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/big"
 )
 
@@ -116,3 +117,14 @@ func (s *Signer) JWK() json.RawMessage {
 
 // Thumbprint returns the public key's [Key.Thumbprint]; empty for an HMAC signer.
 func (s *Signer) Thumbprint() string { return s.key.Thumbprint() }
+
+// String tells which key it is, never the key.
+func (s Signer) String() string {
+	return fmt.Sprintf("signer(%q, %q)", s.key.ID, s.key.Algorithm)
+}
+
+// Format prints [Signer.String] for every verb.
+func (s Signer) Format(f fmt.State, _ rune) { fmt.Fprint(f, s.String()) }
+
+// LogValue logs [Signer.String].
+func (s Signer) LogValue() slog.Value { return slog.StringValue(s.String()) }
