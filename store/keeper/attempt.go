@@ -80,7 +80,7 @@ func (a *attempt) step(ctx context.Context, rec *store.Record) (*store.Record, e
 	case a.busy(rec, &st):
 		a.poll(ctx, rec, &st)
 		return nil, errAgain
-	case !rec.ReadAt.IsZero() && rec.ReadAt.Before(st.After):
+	case a.k.backingOff(rec, &st):
 		return nil, unavailable("backing off after "+st.Reason, nil)
 	case k.o.NeverResend && st.Tries > 0 && !expired(rec, k.o.Now()):
 		return nil, unavailable("the refresh token may have been spent; it is sent again once the access token has expired", nil)

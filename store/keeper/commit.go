@@ -33,7 +33,7 @@ func (a *attempt) commit(ctx context.Context, leased *store.Record, st state, to
 // keepRefreshToken commits only the refresh token that came with an answer we cannot use.
 func (a *attempt) keepRefreshToken(ctx context.Context, leased *store.Record, st state, tok store.Token, cause error) (*store.Record, error) {
 	k := a.k
-	now := leased.ReadAt.Add(time.Since(a.began))
+	now := a.clock(leased)
 	c := &commit{k: k, tokens: a.tokens, h: a.h, parent: leased, fence: st.Fence, owner: st.Owner, issued: k.o.Now(),
 		token: store.Token{RefreshToken: tok.RefreshToken, RefreshExpiry: tok.RefreshExpiry}, partial: true,
 		then: func(s *state) {

@@ -223,7 +223,7 @@ func (k *Keeper) fresh(ctx context.Context, tokens store.TokenStore, h store.Han
 			if st.Failed != "" {
 				return nil, loginRequired(st.Failed, nil)
 			}
-			if k.refresher != nil && k.o.Mode == Auto && !st.leased(rec.ReadAt) && !rec.ReadAt.Before(st.After) && k.refreshable(rec, now) {
+			if k.refresher != nil && k.o.Mode == Auto && !st.leased(rec.ReadAt) && !k.backingOff(rec, &st) && k.refreshable(rec, now) {
 				k.join(ctx, tokens, h, rec, began)
 			}
 			k.observe(Used, rec)

@@ -200,7 +200,7 @@ func (a *attempt) failReason(st state) string {
 func (a *attempt) release(ctx context.Context, leased *store.Record, st state, reason string, retryAfter time.Duration) *store.Record {
 	ctx, cancel := context.WithTimeout(ctx, a.k.o.CommitBudget)
 	defer cancel()
-	now := leased.ReadAt.Add(time.Since(a.began))
+	now := a.clock(leased)
 	cur, cst := leased, st
 	for pause := a.k.retryPause(); ; {
 		cst.Owner, cst.LeaseUntil = "", time.Time{}
@@ -208,9 +208,6 @@ func (a *attempt) release(ctx context.Context, leased *store.Record, st state, r
 		if !overtaken {
 			cst.Tries = st.Tries
 			a.k.backOff(&cst, now, reason, retryAfter)
-			if leased.ReadAt.IsZero() {
-				cst.After = time.Time{}
-			}
 		}
 		next, err := cst.with(cur)
 		if err != nil {
@@ -241,6 +238,24 @@ func (a *attempt) release(ctx context.Context, leased *store.Record, st state, r
 			return cur
 		}
 	}
+}
+
+// clock is the time by which back-offs are measured: the store's, or this process's where the store has none.
+func (a *attempt) clock(leased *store.Record) time.Time {
+	if leased.ReadAt.IsZero() {
+		return a.k.o.Now()
+	}
+	return leased.ReadAt.Add(time.Since(a.began))
+}
+
+// backingOff reports whether rec's provider is not to be asked yet. Without a store clock an end beyond the longest step
+// is another process's wrong clock, and counts for nothing.
+func (k *Keeper) backingOff(rec *store.Record, st *state) bool {
+	if rec.ReadAt.IsZero() {
+		left := st.After.Sub(k.o.Now())
+		return left > 0 && left <= 360*k.o.SendBudget/8
+	}
+	return rec.ReadAt.Before(st.After)
 }
 
 // backOff notes when the next attempt may be made: after 1 s, doubling to 5 min, or when the provider said.

@@ -107,7 +107,7 @@ func (s *sim) checkCalm() {
 func (s *sim) survivor() *keeper.Keeper {
 	o := s.options()
 	o.NeverResend = false // the waits of this option are not what is asked for here
-	keep, err := keeper.New(s.over(s.mem), s.provider(), o)
+	keep, err := keeper.New(s.over(s.calmStore()), s.provider(), o)
 	if err != nil {
 		panic(err)
 	}

@@ -156,6 +156,19 @@ func (p *proc) sweeping(ctx context.Context, rec *store.Record) {
 	p.issuer.endAll(p.name)
 }
 
+// calmStore is the shared store without faults.
+func (s *sim) calmStore() store.TokenStore {
+	if s.variant == clockless {
+		return &sweeping{*withoutClock(s.mem), s.mem}
+	}
+	return s.mem
+}
+
+type sweeping struct {
+	tamper
+	store.Sweeper
+}
+
 // provider is that of processes that meet no fault.
 func (s *sim) provider() keeper.Refresher {
 	if s.variant == revokeAll {
