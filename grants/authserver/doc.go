@@ -1,20 +1,54 @@
-// Package authserver is an authorization server to embed (RFC 6749, RFC 9700), for services that are their own provider:
+// Package authserver is an authorization server to embed (RFC 6749, RFC 9700), for services that are their own provider.
+// A whole one, which signs users in by password and by browser, and checks its own tokens:
 //
-//	tokens, err := memstore.New(nil)
-//	srv, err := authserver.New(tokens, checkPassword, []authserver.Client{{
-//		ID: "partner", Secret: secret, RedirectURIs: []string{"https://partner.example/callback"}, Scopes: []string{"read"},
-//	}}, &authserver.Options{Issuer: "https://login.example"})
-//	mux.Handle("/token", srv.Token())
-//	mux.Handle("/authorize", srv.Authorize())
-//	guard, err := middleware.New(srv, middleware.Self, nil) // checks the tokens it issued
+//	func main() {
+//		tokens, err := memstore.New(nil) // or any other store
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//		srv, err := authserver.New(tokens, checkPassword, []authserver.Client{{
+//			ID: "partner", Secret: os.Getenv("PARTNER_SECRET"), Scopes: []string{"read"},
+//			RedirectURIs: []string{"https://partner.example/callback"},
+//		}}, &authserver.Options{Issuer: "http://127.0.0.1:8080"})
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//		guard, err := middleware.New(srv, middleware.Self, nil)
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//		http.Handle("/authorize", srv.Authorize())
+//		http.Handle("/token", srv.Token())
+//		http.Handle("/.well-known/oauth-authorization-server", srv.Metadata(authserver.Endpoints{
+//			Authorize: "/authorize", Token: "/token",
+//		}))
+//		http.Handle("/me", guard.Require("read")(http.HandlerFunc(me)))
+//		log.Fatal(http.ListenAndServe("127.0.0.1:8080", nil))
+//	}
 //
-// The application says who its users are ([Users]) and which clients exist ([Client]). How token requests of a client look
-// and what answers say beside the standard's members is data, too ([Dialect]).
+// The application says who its users are ([Users], or [Options].Authenticate where it has a login of its own) and which
+// clients exist ([Client]). How token requests of a client look and what answers say beside the standard's members is data,
+// too ([Dialect]). Every endpoint is a plain http.Handler, to be mounted at any path; in Gin, with gin.WrapH.
 //
 // # What is issued
 //
-// Tokens are 256 random bits and live in any [store.TokenStore] under credentials of the purposes access, refresh and code;
-// a store keeps their hashes. All that one login gave hangs on one record, its family: ending that ends all of it at once.
-// Codes and refresh tokens are spent by compare-and-set, so each works once, whatever number of processes share the store.
-// Expired records go by the store's own sweep.
+// Tokens are 256 random bits and live in any [store.TokenStore] under credentials of the purposes access, refresh, code,
+// device and user_code; a store keeps their hashes. All that one login gave hangs on one record, its family: ending that
+// ends all of it at once. What is for one use is spent by compare-and-set, so it works once, whatever number of processes
+// share the store. Expired records go by the store's own sweep.
+//
+// With [Options].Keys there are signed tokens beside these: JWT access tokens (RFC 9068) for clients whose dialect has an
+// Audience, and ID tokens (OpenID Connect Core) where the scope openid was granted. A JWT is stored by its hash as well, so
+// [Server.Verify], introspection and revocation hold for it at once; whoever checks it by [Server.JWKS] alone hears of
+// a revocation when it expires.
+//
+// # Endpoints
+//
+//	Token                RFC 6749 section 3.2, with authorization_code, refresh_token, client_credentials, password,
+//	                     and device_code (RFC 8628)
+//	Authorize            RFC 6749 section 3.1, RFC 7636, RFC 9207: the page on which users sign in and decide
+//	DeviceAuthorization  RFC 8628 section 3.1, and DevicePage, on which users enter the code
+//	Revoke, Introspect   RFC 7009, RFC 7662
+//	UserInfo             OpenID Connect Core section 5.3
+//	Metadata, JWKS       RFC 8414 and OpenID Connect Discovery in one document, RFC 7517
 package authserver
