@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"sync"
 	"time"
 
 	"github.com/tokenkeep/tokenkeep/store"
@@ -61,31 +60,4 @@ func ExampleOptions_manual() {
 	// Output:
 	// true
 	// new <nil>
-}
-
-// metrics is the whole of a bridge: with Prometheus the map is a CounterVec with the labels event, provider and
-// outcome, with OpenTelemetry an Int64Counter with those attributes.
-type metrics struct {
-	mu    sync.Mutex
-	total map[string]int
-}
-
-func (m *metrics) Observe(e keeper.Event) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	name := string(e.Kind)
-	if e.Kind == keeper.Failed {
-		name += "_" + e.Outcome.String()
-	}
-	m.total[name]++
-}
-
-func ExampleObserver() {
-	m := &metrics{total: map[string]int{}}
-	keep, rec := stored(&keeper.Options{Observer: m})
-	for range 3 {
-		keep.Get(context.Background(), rec.Handle)
-	}
-	fmt.Println(m.total["refreshed"], m.total["used"])
-	// Output: 1 2
 }

@@ -206,12 +206,14 @@ func TestWindow(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
-				w := newWorld(t, &keeper.Options{Mode: keeper.Manual, Window: tt.window})
-				rec := w.start(time.Minute)
-				time.Sleep(tt.at)
-				_, err := w.keep.Get(t.Context(), rec.Handle)
-				if got := err != nil; got != tt.want {
-					t.Errorf("expired: %v, want %v", err, tt.want)
+				for _, mode := range []keeper.Mode{keeper.Manual, keeper.Signal} {
+					w := newWorld(t, &keeper.Options{Mode: mode, Window: tt.window})
+					rec := w.start(time.Minute)
+					time.Sleep(tt.at)
+					_, err := w.keep.Get(t.Context(), rec.Handle)
+					if got := err != nil; got != tt.want {
+						t.Errorf("mode %d: expired: %v, want %v", mode, err, tt.want)
+					}
 				}
 			})
 		})
