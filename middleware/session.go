@@ -203,6 +203,9 @@ const maxSkew = 5 * time.Minute
 
 // presented says whether the request carries the session cookie at all.
 func (s *Session) presented(r *http.Request) bool {
+	if r.Header["Cookie"] == nil {
+		return false
+	}
 	site, err := s.ready()
 	if err != nil {
 		return false
