@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
-	"log/slog"
 	"time"
 
 	"github.com/tokenkeep/tokenkeep/store"
@@ -59,14 +58,6 @@ func (s *stage) newActor(kind, name string, program func(*actor)) {
 		program(a)
 		a.keep.Close(a.ctx)
 	}()
-}
-
-// chaosOptions are the scaled times, and nothing that is left to chance.
-func chaosOptions() *keeper.Options {
-	return &keeper.Options{
-		SendBudget: chaosSend, CommitBudget: chaosCommit, ClockMargin: chaosMargin, Lease: chaosLease,
-		Jitter: func() float64 { return 0.75 }, Logger: slog.New(slog.DiscardHandler), Transport: noTransport{},
-	}
 }
 
 func (a *actor) refresher() {

@@ -16,17 +16,6 @@ import (
 	"github.com/tokenkeep/tokenkeep/stores/memstore"
 )
 
-// The times of the protocol, scaled by 1/20.
-const (
-	chaosSend   = 400 * time.Millisecond
-	chaosCommit = 250 * time.Millisecond
-	chaosMargin = 100 * time.Millisecond
-	chaosLease  = chaosSend + chaosCommit + chaosMargin
-	chaosPause  = chaosLease + 50*time.Millisecond
-	chaosGrace  = 24 * time.Hour  // of the simulation: longer than any history
-	chaosLimit  = 2 * time.Second // of the interleavings: a grace of 40 s, more than a pause and a takeover take
-)
-
 // budget is how many faults of each sort one history may have.
 type budget struct {
 	crash int // a process dies at any yield point

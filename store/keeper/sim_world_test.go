@@ -1,5 +1,3 @@
-//go:build chaos
-
 package keeper_test
 
 import (
@@ -124,7 +122,7 @@ func (s *sim) newProc(name string) *proc {
 		p.skew = time.Duration(p.roll(background, "skew")%7200)*time.Second - time.Hour
 	}
 	o := s.options()
-	o.Hook = func(ctx context.Context, point, _ string) { p.yield(ctx, point) }
+	p.hook(o)
 	o.Logger = slog.New(listener{slog.DiscardHandler, s})
 	o.Now = p.now
 	o.Jitter = func() float64 { return float64(p.roll(background, "jitter")>>11) / (1 << 53) }
