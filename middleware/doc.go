@@ -2,17 +2,24 @@
 // application's user and answers a refusal exactly as the RFC says. It serves net/http and everything that takes
 // func(http.Handler) http.Handler; for Gin there is [github.com/tokenkeep/tokenkeep/middleware/ginauth].
 //
-//	guard, err := middleware.New(keep, users.ByRecord, nil) // a *keeper.Keeper, and your function from record to user
-//	mux.Handle("GET /me", guard.Require("profile")(http.HandlerFunc(me)))
-//
-//	func me(w http.ResponseWriter, r *http.Request) {
-//		user, _ := guard.User(r.Context()) // *User: no assertion, and a wrong type does not compile
-//		fmt.Fprintln(w, user.Name)
+//	func main() {
+//		tokens, _ := memstore.New(nil)
+//		keep, _ := keeper.New(tokens, nil, nil)
+//		guard, err := middleware.New(keep, middleware.Self, nil) // or your own function from record to *User
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//		http.Handle("GET /me", guard.Require("profile")(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+//			user, _ := guard.User(r.Context()) // typed: no assertion, and a wrong type does not compile
+//			fmt.Fprintln(w, "hello", user.Subject)
+//		})))
+//		log.Fatal(http.ListenAndServe("127.0.0.1:8080", nil))
 //	}
 //
 // # Decision and answer
 //
-// [Guard.Check] decides, [Guard.Deny] answers, [Guard.Require] joins the two. The answers:
+// [Guard.Check] decides, [Guard.Deny] answers, [Guard.Require] joins the two; [Guard.RequireAny] is content with one of
+// several scopes, [Guard.Optional] with nobody. The answers:
 //
 //	no Authorization, another scheme            401  Bearer realm="api"
 //	token unknown, expired, revoked, malformed  401  … error="invalid_token", the same text for all
@@ -21,8 +28,21 @@
 //	valid, but the user is forbidden            403
 //	verifier, store or user lookup down         503  and Retry-After: never a 401, which makes clients throw away good tokens
 //
+// A route that answers otherwise, such as a page that sends browsers to the login, is mounted by [Guard.WithDeny].
+//
 // Nothing exempts a request: no method, path, user agent or forwarding header. A CORS handler therefore belongs in
 // front of the guard. The ResponseWriter is never wrapped, so flushing, hijacking and http.ResponseController work.
+//
+// # Tokens and users
+//
+// A [Verifier] says what a token stands for: a keeper for the handles of our own stores, middleware/jwtauth for signed
+// tokens, middleware/introspect for those that another server answers for; [ByForm] for services that take both kinds.
+// Tokens come in the Authorization header; in forms and in the query only where Options allow it. Longer ones than
+// Options.TokenLimit are refused before anything is hashed or parsed.
+//
+// The resolver runs on every request; [CacheUsers] remembers what a slow one found. What any of them remembers are
+// facts, for seconds: scopes, audience and expiry are compared on every request, an error is never remembered, and each
+// says for how long a change goes unseen: a keeper not at all, the others as long as they are told.
 //
 // # Browsers
 //

@@ -8,6 +8,9 @@
 //	})
 //
 // guard.User(c) and guard.User(c.Request.Context()) give the same answer, whatever Engine.ContextWithFallback says, and
-// so does guard.User(c.Copy()). A copy's request keeps its cancellation: a goroutine that outlives the request passes
+// so does guard.User(c.Copy()): the identity is in the request's context and nowhere else, so handlers behind gin.WrapH
+// find it too. A copy's request keeps its cancellation: a goroutine that outlives the request passes
 // context.WithoutCancel(c.Request.Context()) on.
+//
+// Routes that refuse in another way, such as pages, take ginauth.Require(guard.WithDeny(…)).
 package ginauth

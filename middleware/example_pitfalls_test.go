@@ -1,0 +1,69 @@
+package middleware_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/tokenkeep/tokenkeep/middleware"
+	"github.com/tokenkeep/tokenkeep/store"
+)
+
+// A cached resolver must look at provider and subject alone. What it takes from the token, such as a role, the next token
+// of the same user gets as well, whatever that one says. Such things belong to the record, which is each request's own:
+// guard.Record.
+func ExampleCacheUsers_incorrect() {
+	type member struct{ Name, Role string }
+	roles := map[string]string{"as-admin": "admin", "as-guest": "guest"}
+	verify := middleware.VerifierFunc(func(_ context.Context, credential string) (*store.Record, error) {
+		return &store.Record{Subject: "42", Token: store.Token{Scopes: []string{roles[credential]}}}, nil
+	})
+	byToken := func(_ context.Context, rec *store.Record) (*member, error) {
+		return &member{"Alice", rec.Token.Scopes[0]}, nil // incorrect
+	}
+	users, _ := middleware.CacheUsers(byToken, 100, time.Minute)
+	guard, _ := middleware.New(verify, users.Resolve, nil)
+	for _, token := range []string{"as-admin", "as-guest"} {
+		call(guard.Require()(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			user, _ := guard.User(r.Context())
+			rec, _ := guard.Record(r.Context())
+			fmt.Fprintln(w, "by the user:", user.Role, "by the record:", rec.Token.Scopes[0])
+		})), token)
+	}
+	// Output:
+	// 200 by the user: admin by the record: admin
+	// 200 by the user: admin by the record: guest
+}
+
+// Optional lets everybody in who shows no bad token, so its handler must look whether there is a user.
+func ExampleGuard_Optional_incorrect() {
+	guard, _ := middleware.New(middleware.VerifierFunc(issued), func(_ context.Context, rec *store.Record) (account, error) {
+		return account{rec.Subject}, nil
+	}, nil)
+	call(guard.Optional()(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		user, _ := guard.User(r.Context()) // incorrect: ok says whether there is one
+		fmt.Fprintf(w, "hello %q\n", user.Name)
+		if user, ok := guard.User(r.Context()); ok { // correct
+			fmt.Fprintf(w, "hello again %q\n", user.Name)
+		}
+	})), "")
+	// Output: 200 hello ""
+}
+
+// Two guards are two worlds: one does not know the other's users. Routes that answer differently take WithDeny of the
+// same guard.
+func ExampleGuard_WithDeny_incorrect() {
+	api, _ := middleware.New(middleware.VerifierFunc(issued), byRecord, nil)
+	pages, _ := middleware.New(middleware.VerifierFunc(issued), byRecord, &middleware.Options{Deny: middleware.ToLogin("/login")}) // incorrect
+	same := api.WithDeny(middleware.ToLogin("/login"))                                                                             // correct
+	greet := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, ok := api.User(r.Context()) // a handler that both parts of the site use
+		fmt.Fprintln(w, "known:", ok)
+	})
+	call(pages.Require()(greet), "alice-token")
+	call(same.Require()(greet), "alice-token")
+	// Output:
+	// 200 known: false
+	// 200 known: true
+}
