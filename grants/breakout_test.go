@@ -2,11 +2,15 @@ package grants_test
 
 import (
 	"encoding/base64"
+	"fmt"
+	"io"
+	"net/http"
 	"net/url"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/tokenkeep/tokenkeep/grants"
@@ -68,4 +72,38 @@ func TestBreakOut(t *testing.T) {
 		me.Header.Get("Content-Type") != "application/json" {
 		t.Errorf("%+v", me)
 	}
+}
+
+// B4: a server that gives an existing token again, with what is left of its life, is not asked again and again.
+func TestBreakOutGivesTheSameTokenAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		end := time.Now().Add(12 * time.Hour)
+		c := &grants.Client{Provider: "breakout", TokenURL: "https://backend.break-out.org/oauth/token", ID: "breakout_app", Secret: "123456789"}
+		c.HTTP = &http.Client{Transport: roundTrip(func(*http.Request) (*http.Response, error) {
+			asked++
+			body := fmt.Sprintf(`{"access_token":"AT","token_type":"bearer","refresh_token":"RT","expires_in":%d}`, int(time.Until(end).Seconds()))
+			return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}, nil
+		})}
+		tok, err := c.Password(t.Context(), "admin@break-out.org", "password")
+		if err != nil {
+			t.Fatal(err)
+		}
+		asked = 0
+		keep, rec := kept(t, c, tok, nil)
+		time.Sleep(12*time.Hour - time.Minute) // in the window of early refreshes
+		for range 50 {
+			if _, err := keep.Get(t.Context(), rec.Handle); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+		}
+		if asked != 1 {
+			t.Errorf("asked %d times for a token that stays the same, want once", asked)
+		}
+		if err := keep.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
 }

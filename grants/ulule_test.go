@@ -97,6 +97,27 @@ func TestUluleRefreshAnswers(t *testing.T) {
 	}
 }
 
+// U8: the token goes to the API's origin, which is another host than the token endpoint's, and nowhere else.
+func TestUluleAPI(t *testing.T) {
+	t.Parallel()
+	s, api, other := answering(t, 200, ululeAnswer), resource(t), resource(t)
+	keep, rec := kept(t, ulule(s), store.Token{AccessToken: "AT1", TokenType: "Bearer", Expiry: time.Now().Add(time.Hour)}, nil)
+	client := keep.Client(rec.Handle, api.URL)
+	resp, err := client.Get(api.URL + "/v1/me")
+	if err != nil || api.only(t).Header.Get("Authorization") != "Bearer AT1" || api.only(t).URI != "/v1/me" {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	for _, to := range []string{s.URL, other.URL} {
+		if _, err := client.Get(to); err == nil || !strings.Contains(err.Error(), "not one of the token's origins") {
+			t.Errorf("%s: %v", to, err)
+		}
+	}
+	if n := len(s.requests()) + len(other.requests()); n != 0 {
+		t.Errorf("%d requests elsewhere", n)
+	}
+}
+
 // ululeConnect is the client of the Ulule Connect document. Its endpoints are on another host than ulule's.
 func ululeConnect(s *script) *grants.Client {
 	c := ulule(s)

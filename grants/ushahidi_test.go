@@ -100,6 +100,36 @@ func TestUshahidiExpiryShapes(t *testing.T) {
 	}
 }
 
+// H5, H6, H7: kept by a keeper, the refresh token and its first expiry outlast a refresh; after that expiry the answer is
+// "sign in again" without a request; the API gets Bearer with a capital.
+func TestUshahidiKept(t *testing.T) {
+	t.Parallel()
+	s := answering(t, 200, `{"access_token":"AT2","token_type":"bearer","expires":1466526852,"expires_in":3600}`)
+	api := resource(t)
+	c := ushahidi(s)
+	c.Now = nil
+	week := time.Now().Add(7 * 24 * time.Hour).Round(time.Second)
+	tok := expired()
+	tok.RefreshExpiry = week
+	keep, rec := kept(t, c, tok, nil)
+	resp, err := keep.Client(rec.Handle, api.URL).Get(api.URL + "/api/v3/posts")
+	if err != nil || api.only(t).Header.Get("Authorization") != "Bearer AT2" {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if rec, err = keep.Get(t.Context(), rec.Handle); err != nil || rec.Token.RefreshToken != "RT1" || !rec.Token.RefreshExpiry.Equal(week) {
+		t.Errorf("%v until %v, %v, want RT1 until %v", rec.Token, rec.Token.RefreshExpiry, err, week)
+	}
+	s.only(t)
+
+	tok.RefreshExpiry = time.Now().Add(-time.Second)
+	keep, rec = kept(t, c, tok, nil)
+	if _, err := keep.Get(t.Context(), rec.Handle); !errors.Is(err, keeper.ErrLoginRequired) {
+		t.Errorf("%v", err)
+	}
+	s.only(t)
+}
+
 // H8: error bodies of their own keep the status, and only a code can end the grant.
 func TestUshahidiErrors(t *testing.T) {
 	t.Parallel()
