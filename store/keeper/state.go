@@ -41,6 +41,7 @@ const (
 	stateVersion = 1
 	stateHead    = 9
 	maxState     = 4 << 10
+	roomy        = maxState - 512 // what a lease, a memo and a commit write takes less than the rest
 )
 
 func (s *state) encode() ([]byte, error) {
@@ -60,10 +61,11 @@ func (s *state) encode() ([]byte, error) {
 	return b, nil
 }
 
-// fit drops the oldest pending revocations until the state can be stored: they are the only part that grows.
+// fit drops the oldest pending revocations, the only part that grows, until the state can be stored whatever becomes of
+// the grant.
 func (s *state) fit() (dropped int) {
 	for len(s.Pending) > 0 {
-		if _, err := s.encode(); err == nil {
+		if b, err := s.encode(); err == nil && len(b) <= roomy {
 			return dropped
 		}
 		s.Pending = s.Pending[1:]
