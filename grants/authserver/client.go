@@ -9,14 +9,20 @@ import (
 	"log/slog"
 	"slices"
 	"time"
+
+	"github.com/tokenkeep/tokenkeep/grants/jose"
 )
 
 // Client is an application that may ask for tokens. It prints without its secret. The zero value, with Grants set, is
 // the client of requests that name none: a login form of the application's own.
 type Client struct {
 	ID     string
-	Secret string // "": a public client, which must use PKCE and rotating refresh tokens
+	Secret string // "" and no Keys: a public client, which must use PKCE and rotating refresh tokens
 	Name   string // shown on the authorize page; "" means ID
+
+	// Keys are the client's own public keys, in place of a Secret: it then signs an assertion for each request (RFC 7523,
+	// private_key_jwt), made out to the Issuer alone.
+	Keys jose.KeySource
 
 	// RedirectURIs are where authorize answers may go, compared byte for byte (RFC 9700 section 4.1.3).
 	RedirectURIs []string
@@ -68,7 +74,7 @@ type client struct {
 }
 
 func newClient(from *Client, d *dialect) *client {
-	c := &client{Client: *from, d: d, secret: sha256.Sum256([]byte(from.Secret)), public: from.Secret == ""}
+	c := &client{Client: *from, d: d, secret: sha256.Sum256([]byte(from.Secret)), public: from.Secret == "" && from.Keys == nil}
 	c.Client.Secret, c.state = "", state{Client: c.ID}.raw()
 	c.RedirectURIs, c.Scopes = slices.Clone(c.RedirectURIs), slices.Clone(c.Scopes)
 	c.Grants = slices.Clone(c.Grants)
@@ -90,6 +96,18 @@ func (c *client) stateSince(auth time.Time) json.RawMessage {
 }
 
 func (c *client) may(grant string) bool { return slices.Contains(c.Grants, grant) }
+
+// methods are the ways in which the client may authenticate.
+func (c *client) methods() []string {
+	switch {
+	case c.public:
+		return []string{authNone}
+	case c.Keys != nil:
+		return []string{authAssertion}
+	default:
+		return slices.DeleteFunc([]string{authBasic, authPost}, func(m string) bool { return !c.d.allows(m) })
+	}
+}
 
 // secretIs compares hashes, so that neither the time nor the length of the comparison depends on the secret.
 func (c *client) secretIs(presented string) bool {
@@ -130,12 +148,15 @@ func (c *client) faults() error {
 	if c.ID == "" && !c.public {
 		add("a client without an ID cannot have a secret")
 	}
+	if c.Keys != nil && c.secret != sha256.Sum256(nil) {
+		add("Keys: and a Secret, of which only one is needed")
+	}
 	if c.public {
 		if c.may(grantCredentials) {
-			add("Grants: %s needs a Secret (RFC 6749 section 4.4)", grantCredentials)
+			add("Grants: %s needs a Secret or Keys (RFC 6749 section 4.4)", grantCredentials)
 		}
 		if c.ResourceServer {
-			add("ResourceServer: needs a Secret (RFC 7662 section 2.1)")
+			add("ResourceServer: needs a Secret or Keys (RFC 7662 section 2.1)")
 		}
 		if c.may(grantRefresh) && c.d.Rotation == RotateNever {
 			add("a public client needs rotating refresh tokens (RFC 9700 section 4.14.2)")
@@ -143,8 +164,10 @@ func (c *client) faults() error {
 		if !c.d.allows(authNone) {
 			add("its dialect does not take the method %q, and it has no Secret", authNone)
 		}
-	} else if !c.d.allows(authBasic) && !c.d.allows(authPost) {
+	} else if c.Keys == nil && !c.d.allows(authBasic) && !c.d.allows(authPost) {
 		add("its dialect takes no method that uses a Secret")
+	} else if c.Keys != nil && !c.d.allows(authAssertion) {
+		add("its dialect does not take the method %q", authAssertion)
 	}
 	return errors.Join(errs...)
 }

@@ -1,6 +1,7 @@
 package authserver
 
 import (
+	"context"
 	"encoding/base64"
 	"net/http"
 	"net/url"
@@ -29,7 +30,7 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, m mount) (*reques
 	if req.params, spoken, err = here.readBody(w, r); err != nil {
 		return req, err
 	}
-	if req.client, err = s.clientOf(r.Header.Values("Authorization"), req.params); err != nil {
+	if req.client, err = s.clientOf(r.Context(), r.Header.Values("Authorization"), req.params); err != nil {
 		return req, err
 	}
 	switch {
@@ -55,7 +56,10 @@ func refused(header bool, description string) *failure {
 }
 
 // clientOf returns the client that the request says it is from, if there is one, and why that is not to be believed.
-func (s *Server) clientOf(headers []string, p params) (*client, error) {
+func (s *Server) clientOf(ctx context.Context, headers []string, p params) (*client, error) {
+	if p["client_assertion"] != "" || p["client_assertion_type"] != "" {
+		return s.byAssertion(ctx, len(headers) > 0, p)
+	}
 	if len(headers) > 1 {
 		return nil, invalidRequest("more than one Authorization header")
 	}
@@ -70,7 +74,7 @@ func (s *Server) clientOf(headers []string, p params) (*client, error) {
 		return nil, refused(false, "client authentication failed")
 	case c.public && secret == "":
 		return c, nil
-	case c.public || secret == "" || !c.secretIs(secret):
+	case c.public || c.Keys != nil || secret == "" || !c.secretIs(secret):
 		return c, refused(false, "client authentication failed")
 	case !c.d.allows(authPost):
 		return c, refused(false, "the client must authenticate in the Authorization header")
@@ -127,5 +131,5 @@ func (s *Server) match(id, secret string) (*client, bool) {
 		s.nobody.secretIs(secret) // as long as for a client that exists
 		return nil, false
 	}
-	return c, c.secretIs(secret)
+	return c, c.secretIs(secret) && c.Keys == nil
 }

@@ -27,7 +27,7 @@ func TestFaultsAllAtOnce(t *testing.T) {
 		{Secret: "canary", RedirectURIs: []string{"https://a.example/"}},
 		{ID: "public", Grants: []string{"client_credentials", "refresh_token"}, ResourceServer: true, Scopes: []string{"a b"},
 			Dialect: &authserver.Dialect{
-				AuthMethods: []string{"client_secret_basic", "private_key_jwt"}, Scopes: []string{`"`}, TokenType: "mac",
+				AuthMethods: []string{"client_secret_basic", "magic"}, Scopes: []string{`"`}, TokenType: "mac",
 				AccessTTL: -1, RefreshTTL: time.Millisecond, GrantTTL: -1, Rotation: 9, Grace: -1, OmitRefresh: true,
 			}},
 		{ID: "never", Grants: []string{"refresh_token"}, Dialect: &authserver.Dialect{Rotation: authserver.RotateNever}},
@@ -44,7 +44,7 @@ func TestFaultsAllAtOnce(t *testing.T) {
 		`"http://a.example/" is http beyond loopback`, `"http://127.evil.example/" is http`, "user information", "must be escaped", "does not parse",
 		`client "none": RedirectURIs`, "a client without an ID cannot have a secret", "a client without an ID cannot use the authorize endpoint",
 		"client_credentials needs a Secret", "ResourceServer: needs a Secret", `"a b" is no scope token`, "does not take the method",
-		"unknown method", `"\"" is no scope token`, `"mac" is not a spelling`, "AccessTTL: -1ns", "RefreshTTL: 1ms", "GrantTTL: -1ns",
+		`unknown method "magic"`, `"\"" is no scope token`, `"mac" is not a spelling`, "AccessTTL: -1ns", "RefreshTTL: 1ms", "GrantTTL: -1ns",
 		"Rotation: unknown value 9", "Grace: -1ns", "OmitRefresh", `client "never": a public client needs rotating`,
 		"takes no method that uses a Secret", "Grace: 2h0m0s",
 	} {

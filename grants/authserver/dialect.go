@@ -21,7 +21,7 @@ type Dialect struct {
 	JSON bool
 
 	// AuthMethods are the client authentication methods taken, by their registered names: client_secret_basic,
-	// client_secret_post (also in a JSON body) and none; nil: all three. Clients without a secret need none.
+	// client_secret_post (also in a JSON body), private_key_jwt and none; nil: all. Public clients need none.
 	AuthMethods []string
 
 	// Scopes are granted when a request names none, as far as the client may have them, and are all that a client
@@ -97,6 +97,8 @@ const (
 	authBasic = "client_secret_basic"
 	authPost  = "client_secret_post"
 	authNone  = "none"
+
+	authAssertion = "private_key_jwt"
 )
 
 // dialect is a Dialect as used: a copy with its defaults filled in.
@@ -106,7 +108,7 @@ func newDialect(from *Dialect) *dialect {
 	d := &dialect{*from}
 	d.AuthMethods, d.Scopes, d.Audience = slices.Clone(d.AuthMethods), slices.Clone(d.Scopes), slices.Clone(d.Audience)
 	if d.AuthMethods == nil {
-		d.AuthMethods = []string{authBasic, authPost, authNone}
+		d.AuthMethods = []string{authBasic, authPost, authAssertion, authNone}
 	}
 	if d.TokenType == "" {
 		d.TokenType = "Bearer"
@@ -131,7 +133,7 @@ func (d *dialect) faults() error {
 		errs = append(errs, fmt.Errorf("authserver: dialect: "+format, args...))
 	}
 	for _, m := range d.AuthMethods {
-		if m != authBasic && m != authPost && m != authNone {
+		if m != authBasic && m != authPost && m != authAssertion && m != authNone {
 			add("AuthMethods: unknown method %q", m)
 		}
 	}

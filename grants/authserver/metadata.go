@@ -25,6 +25,7 @@ type metadata struct {
 	ResponseTypes     []string `json:"response_types_supported"`
 	GrantTypes        []string `json:"grant_types_supported"`
 	AuthMethods       []string `json:"token_endpoint_auth_methods_supported"`
+	AuthAlgs          []string `json:"token_endpoint_auth_signing_alg_values_supported,omitempty"`
 	RevokeMethods     []string `json:"revocation_endpoint_auth_methods_supported,omitempty"`
 	IntrospectMethods []string `json:"introspection_endpoint_auth_methods_supported,omitempty"`
 	Challenges        []string `json:"code_challenge_methods_supported"`
@@ -70,11 +71,7 @@ func (s *Server) metadata(e Endpoints) metadata {
 	for _, c := range s.clients {
 		doc.Scopes = append(doc.Scopes, c.Scopes...)
 		doc.GrantTypes = append(doc.GrantTypes, c.Grants...)
-		for _, m := range c.d.AuthMethods {
-			if c.public == (m == authNone) {
-				doc.AuthMethods = append(doc.AuthMethods, m)
-			}
-		}
+		doc.AuthMethods = append(doc.AuthMethods, c.methods()...)
 	}
 	for _, list := range []*[]string{&doc.Scopes, &doc.GrantTypes, &doc.AuthMethods} {
 		slices.Sort(*list)
@@ -86,6 +83,9 @@ func (s *Server) metadata(e Endpoints) metadata {
 		}
 	}
 	slices.Sort(doc.ResponseTypes)
+	if slices.Contains(doc.AuthMethods, authAssertion) {
+		doc.AuthAlgs = assertionAlgs
+	}
 	if e.Revoke != "" {
 		doc.RevokeMethods = doc.AuthMethods
 	}

@@ -189,6 +189,9 @@ func (s *Server) addClient(from *Client) error {
 	if s.users == nil && (c.may(grantPassword) || (page && s.authenticate == nil)) {
 		errs = append(errs, fmt.Errorf("authserver: client %q: its grants need Users", c.ID))
 	}
+	if c.Keys != nil && s.issuer == "" {
+		errs = append(errs, fmt.Errorf("authserver: client %q: Keys: its assertions need an Issuer to be made out to", c.ID))
+	}
 	if c.may(grantDevice) && s.verification == "" {
 		errs = append(errs, fmt.Errorf("authserver: client %q: its grants need Options.VerificationURI", c.ID))
 	}
