@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs the demo and lets Python talk to it: plain requests as the source documents send them, and requests-oauthlib's
-# workflows. Needs Debian's python3-requests-oauthlib, and fails without it.
+# workflows; those that the demo has no client for go to the server beside this script. Needs Debian's
+# python3-requests-oauthlib, and fails without it.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 
@@ -28,6 +29,8 @@ finish() {
 trap finish EXIT
 
 (cd "$here/../.." && go build -o "$work/demo" ./demo)
+(cd "$here" && go build -o "$work/server" ./server)
+export SERVER=$work/server
 "$work/demo" -addr 127.0.0.1:0 -provider-addr 127.0.0.1:0 >"$work/out" 2>"$work/log" &
 demo=$!
 for _ in $(seq 100); do

@@ -1,8 +1,10 @@
-"""requests-oauthlib against the demo: its web workflow, its password workflow, and its three ways to refresh."""
+"""requests-oauthlib: its four workflows and its three ways to refresh, against the demo and a server of every grant."""
 
 import os
+import subprocess
 
-from oauthlib.oauth2 import LegacyApplicationClient, TokenExpiredError
+from oauthlib.oauth2 import (BackendApplicationClient, LegacyApplicationClient, MobileApplicationClient,
+                             TokenExpiredError)
 from requests.auth import HTTPBasicAuth
 from requests_oauthlib import OAuth2Session, TokenUpdated
 
@@ -49,6 +51,34 @@ def test_legacy_application():
     is_alice(session.get(PROVIDER + "/v1/me"))
 
 
+def test_mobile_application():
+    session = OAuth2Session(client=MobileApplicationClient(client_id="browser"), redirect_uri="http://127.0.0.1/callback",
+                            scope=["read"])
+    url, _ = session.authorization_url(server + "/authorize")
+    assert "response_type=token" in url
+    to = allow(url, "alice", "wonderland")
+    assert to.startswith("http://127.0.0.1/callback#") and "refresh_token" not in to
+    try:
+        OAuth2Session(client=MobileApplicationClient(client_id="browser"), state="another").token_from_fragment(to)
+        raise AssertionError("another session's answer was taken")
+    except ValueError as refused:
+        assert "state" in str(refused), refused
+    token = session.token_from_fragment(to)
+    assert token["token_type"] == "Bearer" and token["scope"] == ["read"], token
+    assert session.get(server + "/userinfo").json() == {"sub": "alice"}
+
+
+def test_backend_application():
+    session = OAuth2Session(client=BackendApplicationClient(client_id="backend"), scope=["read", "write"])
+    for credentials in ({"auth": HTTPBasicAuth("backend", "secret-of-backend")},
+                        {"client_secret": "secret-of-backend", "include_client_id": True}):
+        token = session.fetch_token(server + "/token", **credentials)
+        assert "refresh_token" not in token and token["scope"] == ["read", "write"], token
+        answer = session.post(server + "/introspect", withhold_token=True, data={"token": token["access_token"]},
+                              auth=HTTPBasicAuth("backend", "secret-of-backend"))
+        assert answer.json()["active"] is True and answer.json()["client_id"] == "backend", answer.text
+
+
 def test_refresh_by_hand():
     _, token = signed_in()
     session = OAuth2Session(CLIENT, token=expired(token))
@@ -80,7 +110,10 @@ def test_refresh_and_save():
     assert len(saved) == 1 and saved[0]["access_token"] != token["access_token"]
 
 
-for name, test in list(globals().items()):
-    if name.startswith("test_"):
-        test()
-        print("PASS  requests-oauthlib:", name[5:].replace("_", " "))
+with subprocess.Popen([os.environ["SERVER"]], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    server = process.stdout.readline().split()[1]
+    for name, test in list(globals().items()):
+        if name.startswith("test_"):
+            test()
+            print("PASS  requests-oauthlib:", name[5:].replace("_", " "))
+    process.stdin.close()  # which ends it
