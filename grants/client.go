@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -116,7 +118,7 @@ type Client struct {
 	InsecureAllowHTTP bool
 }
 
-// Extra is what a server wants beyond the RFCs in one kind of request.
+// Extra is what a server wants beyond the RFCs in one kind of request. It prints without the values, which may be keys.
 type Extra struct {
 	Params map[string][]string // added to the body, or to the query of the authorization URL; url.Values fits
 	Header http.Header         // replaces what the client sends under the same name; not for "authorize"
@@ -192,3 +194,14 @@ func (c Client) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
 // MarshalJSON encodes [Client.String], so that a stray encoder leaks nothing.
 func (c Client) MarshalJSON() ([]byte, error) { return json.Marshal(c.String()) }
+
+// String tells the names, never a value.
+func (x Extra) String() string {
+	return fmt.Sprintf("extra(params %q, headers %q)", slices.Sorted(maps.Keys(x.Params)), slices.Sorted(maps.Keys(x.Header)))
+}
+
+// Format prints [Extra.String] for every verb.
+func (x Extra) Format(f fmt.State, _ rune) { fmt.Fprint(f, x.String()) }
+
+// LogValue logs [Extra.String].
+func (x Extra) LogValue() slog.Value { return slog.StringValue(x.String()) }

@@ -2,8 +2,10 @@ package grants
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 
@@ -59,7 +61,7 @@ func (c *Client) JWTBearer(ctx context.Context, assertion string, scopes ...stri
 	return c.Extension(ctx, jwtBearerGrant, map[string][]string{"assertion": {assertion}}, scopes...)
 }
 
-// TokenExchange is a request to exchange one token for another (RFC 8693 section 2.1). It holds tokens: do not log it.
+// TokenExchange is a request to exchange one token for another (RFC 8693 section 2.1). It prints without the tokens.
 type TokenExchange struct {
 	Subject     string   // the token that stands for the user
 	SubjectType string   // empty: an access token's type
@@ -70,6 +72,20 @@ type TokenExchange struct {
 	Resource    []string // where it is to be used (RFC 8707); the same
 	Scopes      []string // nil: those of the Client
 }
+
+// String tells what is asked for, never a token.
+func (x TokenExchange) String() string {
+	return fmt.Sprintf("token exchange(%s for audience %q, resource %q, scopes %q)", or(x.SubjectType, accessTokenType), x.Audience, x.Resource, x.Scopes)
+}
+
+// Format prints [TokenExchange.String] for every verb.
+func (x TokenExchange) Format(f fmt.State, _ rune) { fmt.Fprint(f, x.String()) }
+
+// LogValue logs [TokenExchange.String].
+func (x TokenExchange) LogValue() slog.Value { return slog.StringValue(x.String()) }
+
+// MarshalJSON encodes [TokenExchange.String], so that a stray encoder leaks nothing.
+func (x TokenExchange) MarshalJSON() ([]byte, error) { return json.Marshal(x.String()) }
 
 // TokenExchange exchanges a token (RFC 8693). What the answer says of its type, issued_token_type, is in Token.Extra.
 func (c *Client) TokenExchange(ctx context.Context, x *TokenExchange) (store.Token, error) {

@@ -33,7 +33,16 @@ func TestRedirectsAreRefused(t *testing.T) {
 		rec := &store.Record{Token: store.Token{AccessToken: "AT", RefreshToken: "RT"}}
 		_, err1 := c.Password(t.Context(), "u", "p")
 		_, err2 := c.Refresh(t.Context(), rec)
-		for _, err := range []error{err1, err2, c.Revoke(t.Context(), rec), c.UserInfo(t.Context(), rec.Token, new(any))} {
+		c.IntrospectURL, c.DeviceURL, c.PARURL, c.Issuer = s.URL+"/i?key=marker", s.URL+"/d?key=marker", s.URL+"/p?key=marker", s.URL
+		_, err3 := c.Introspect(t.Context(), "AT")
+		_, err4 := c.Device(t.Context())
+		_, err5 := c.AuthorizationCode(t.Context(), nil)
+		_, err6 := grants.Discover(t.Context(), c)
+		all := []error{err1, err2, err3, err4, err5, err6, c.Revoke(t.Context(), rec), c.UserInfo(t.Context(), rec.Token, new(any))}
+		if n := len(s.requests()); n != len(all) {
+			t.Fatalf("%d requests, want %d", n, len(all))
+		}
+		for _, err := range all {
 			var e *grants.Error
 			if !errors.As(err, &e) || e.Class != grants.ProtocolError || e.Outcome() != keeper.ConfigError {
 				t.Fatalf("%d: %v", status, err)
@@ -152,6 +161,31 @@ func TestNothingIsRepeated(t *testing.T) {
 		}
 		if n := len(s.requests()); n != 2 {
 			t.Errorf("%s: %d requests, want 2", name, n)
+		}
+	}
+}
+
+// A code is posted once, whatever becomes of the answer: it may have been used.
+func TestCodeIsSentOnce(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string]http.HandlerFunc{
+		"reset":        func(w http.ResponseWriter, _ *http.Request) { reset(t, w) },
+		"gateway":      func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) },
+		"busy":         func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) },
+		"unauthorized": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) },
+		"dead": func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(400)
+			w.Write([]byte(`{"error":"invalid_grant"}`))
+		},
+	} {
+		s := scripted(t, answer)
+		c := s.client()
+		f, err := c.AuthorizationCode(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Exchange(t.Context(), f, url.Values{"code": {"C"}, "state": {f.State}}); err == nil || len(s.requests()) != 1 {
+			t.Errorf("%s: %v after %d requests", name, err, len(s.requests()))
 		}
 	}
 }
