@@ -238,6 +238,25 @@ func TestUserCacheFaults(t *testing.T) {
 	})
 }
 
+// There are never more users than max; who has not been seen for long is looked up again.
+func TestUserCacheIsBounded(t *testing.T) {
+	t.Parallel()
+	source := &table{}
+	users, err := middleware.CacheUsers(source.byRecord, 4, userLife)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 20 {
+		users.Resolve(t.Context(), &store.Record{Subject: fmt.Sprint("u", i)})
+	}
+	for _, i := range []int{19, 0} {
+		users.Resolve(t.Context(), &store.Record{Subject: fmt.Sprint("u", i)})
+	}
+	if n := source.asked.Load(); n != 21 {
+		t.Errorf("asked %d times, want 20 and once more for the first", n)
+	}
+}
+
 func TestCacheUsersReportsAllFaults(t *testing.T) {
 	t.Parallel()
 	_, err := middleware.CacheUsers[int](nil, 1, 0)

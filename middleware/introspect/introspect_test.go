@@ -381,6 +381,41 @@ func TestSilence(t *testing.T) {
 	})
 }
 
+func TestBound(t *testing.T) {
+	t.Parallel()
+	s := newServer()
+	for i := range 20 {
+		s.set(fmt.Sprint(i), alice)
+	}
+	v := newVerifier(t, s, &introspect.Options{MaxTokens: 4})
+	for i := range 20 {
+		v.Verify(t.Context(), fmt.Sprint(i))
+	}
+	for _, token := range []string{"19", "0"} {
+		v.Verify(t.Context(), token)
+	}
+	if n := s.times(); n != 21 {
+		t.Errorf("asked %d times, want 20 and once more for the first", n)
+	}
+}
+
+// Whatever way it is printed, a verifier shows neither the client's secret nor a token.
+func TestNothingPrintsSecrets(t *testing.T) {
+	t.Parallel()
+	v := newVerifier(t, newServer(), nil)
+	if _, err := v.Verify(t.Context(), "alice-token"); err != nil {
+		t.Fatal(err)
+	}
+	var logs bytes.Buffer
+	slog.New(slog.NewJSONHandler(&logs, nil)).Info("x", "pointer", v, "value", *v)
+	text := fmt.Sprintf("%v %+v %#v %v %+v %#v %s", v, v, v, *v, *v, *v, &logs)
+	for _, secret := range []string{"alice", "client-secret"} {
+		if strings.Contains(text, secret) {
+			t.Errorf("%s shows: %s", secret, text)
+		}
+	}
+}
+
 func TestTwoVerifiersShareNothing(t *testing.T) {
 	t.Parallel()
 	one, two := newServer(), newServer()
