@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 
+	"github.com/tokenkeep/tokenkeep/demo/bench/bearer"
 	"github.com/tokenkeep/tokenkeep/demo/bench/calling"
 	"github.com/tokenkeep/tokenkeep/demo/bench/exchange"
 	"github.com/tokenkeep/tokenkeep/demo/bench/growth"
@@ -30,7 +31,15 @@ func book(full, quick bool) []chapter {
 	if full {
 		heap = 1_000_000
 	}
+	var bearers []measure.Row
+	for _, alg := range bearer.Algorithms {
+		bearers = append(bearers, bearer.Rows(alg)...)
+	}
 	return []chapter{
+		{"1. A protected request, self-contained access token (a JWT of about 600 bytes)",
+			"Guard, verifier, user in the context. Refused by all: bad and strangers' signatures, changed claims, `alg: none`, the public key used as an HMAC secret, and tokens that are expired, never expire, or are meant for another audience, issuer or purpose. " +
+				"\"Seen before\" is 100 tokens in turn. Ours and the floor remember the SHA-256 of tokens that were good; key, expiry, issuer, audience and scopes are compared on every request, so a withdrawn key is noticed at most 60 s late, a minute that `Options.Life` shortens to nothing: that is \"cache off\" under \"first sight\".",
+			join(bearers, bearer.Refused())},
 		{"2. A protected request, opaque token or session in memory",
 			"Each row demands a live token or session and hands the user's name to a handler. Refused by all: none, unknown, changed, expired and deleted ones. " +
 				"Deleting takes effect with the next request. 8 callers at once share the machine's cores, so their time is the wall's, by operation.",

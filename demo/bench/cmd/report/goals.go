@@ -11,6 +11,7 @@ type goal struct {
 	table  string
 	over   string // row
 	under  string // row it is divided by; "": the figure stands alone
+	beside string // the table of under, if it is another one
 	figure string // "": time; "allocs"; or a figure's name
 	most   float64
 	least  float64
@@ -22,7 +23,7 @@ const (
 )
 
 // goals are what a first release must reach, in this run.
-var goals = []goal{
+var goals = append(bearerGoals(), []goal{
 	{what: "guarded session ≤ 1.5 × floor", table: "session/1000", over: oursSession, under: floorSession, most: 1.5},
 	{what: "… ≤ 3 allocations", table: "session/1000", over: oursSession, figure: "allocs", most: 3},
 	{what: "… fosite ≥ 5 ×", table: "session/1000", over: "fosite", under: oursSession, least: 5},
@@ -68,12 +69,38 @@ var goals = []goal{
 	{what: "… fosite ≥ 2 ×", table: "issue/refresh, memory", over: "fosite", under: "tokenkeep", least: 2},
 	{what: "introspect: go-oauth2 ≥ 3 ×", table: "issue/introspect, memory", over: "go-oauth2", under: "tokenkeep", least: 3},
 	{what: "… fosite ≥ 2 ×", table: "issue/introspect, memory", over: "fosite", under: "tokenkeep", least: 2},
+}...)
+
+func bearerGoals() []goal {
+	const ours, cache, byHand = "tokenkeep: guard, jwtauth", "floor: cache", "floor: verify"
+	var out []goal
+	for _, a := range []struct {
+		alg               string
+		faster, firstMost float64
+	}{{"HS256", 9, 1.6}, {"RS256", 35, 1.1}, {"ES256", 80, 1.1}, {"EdDSA", 60, 1.1}} {
+		seen, first := "bearer/"+a.alg+", seen before", "bearer/"+a.alg+", first sight"
+		out = append(out,
+			goal{what: a.alg + " seen before ≤ 1.5 × cache floor", table: seen, over: ours, under: cache, most: 1.5},
+			goal{what: fmt.Sprintf("… golang-jwt by hand ≥ %.0f ×", a.faster), table: seen, over: "golang-jwt", under: ours, least: a.faster},
+			goal{what: "… ≤ 2 allocations", table: seen, over: ours, figure: "allocs", most: 2},
+			goal{what: "… in Gin ≤ 1.25 × net/http", table: seen, over: "tokenkeep: the same in Gin", under: ours, most: 1.25},
+			goal{what: fmt.Sprintf("%s first sight ≤ %.2g × floor", a.alg, a.firstMost), table: first, over: "tokenkeep: cache off", under: byHand, most: a.firstMost},
+			goal{what: "… not slower than golang-jwt by hand", table: first, over: "tokenkeep: cache off", under: "golang-jwt", most: 1.05})
+	}
+	const refused = "bearer/RS256, refused: "
+	for _, what := range []string{"no token", "8 kB of rubbish", "8 kB of dots"} {
+		out = append(out, goal{what: "refused, " + what + " ≤ 2 × an accepted one's cache floor", table: refused + what, over: ours, under: cache, beside: "bearer/RS256, seen before", most: 2})
+	}
+	for _, what := range []string{"an expired token", "a bad signature"} {
+		out = append(out, goal{what: "refused, " + what + " ≤ 1.1 × a signature check", table: refused + what, over: ours, under: byHand, beside: "bearer/RS256, first sight", most: 1.1})
+	}
+	return out
 }
 
 // value is what this run says; false if a row of it is missing.
 func (g goal) value(done []finished) (float64, bool) {
-	of := func(row string) (float64, bool) {
-		r := find(done, g.table, row)
+	of := func(table, row string) (float64, bool) {
+		r := find(done, table, row)
 		switch {
 		case r == nil:
 			return 0, false
@@ -85,11 +112,14 @@ func (g goal) value(done []finished) (float64, bool) {
 			return r.NS, r.NS > 0
 		}
 	}
-	v, ok := of(g.over)
+	v, ok := of(g.table, g.over)
 	if !ok || g.under == "" {
 		return v, ok
 	}
-	base, ok := of(g.under)
+	if g.beside == "" {
+		g.beside = g.table
+	}
+	base, ok := of(g.beside, g.under)
 	return v / base, ok && base > 0
 }
 
