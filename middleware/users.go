@@ -98,6 +98,9 @@ func (c *UserCache[U]) find(ctx context.Context, key [32]byte, rec *store.Record
 // others see the change after life.
 func (c *UserCache[U]) Forget(provider, subject string) { c.kept.Forget(userKey(provider, subject)) }
 
+// Format tells nothing of the users.
+func (UserCache[U]) Format(f fmt.State, _ rune) { fmt.Fprint(f, "middleware.UserCache") }
+
 func userKey(provider, subject string) [32]byte {
 	var room [128]byte // longer names allocate
 	b := binary.AppendUvarint(room[:0], uint64(len(provider)))

@@ -140,6 +140,9 @@ func (v *Verifier) ask(ctx context.Context, credential string) (in *told, until 
 // Forget makes the next request with this token ask again, for when it was revoked here. It reaches this process only.
 func (v *Verifier) Forget(credential string) { v.kept.Forget(facts.Key(credential)) }
 
+// Format tells whom the verifier asks, as whom, and nothing of tokens.
+func (v Verifier) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "introspect.Verifier(%v)", v.client) }
+
 // refuses decides, on every use, by what the server told; "" means that the token is good now.
 func (v *Verifier) refuses(in *told, now time.Time) string {
 	switch {

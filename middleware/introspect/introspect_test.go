@@ -408,9 +408,9 @@ func TestNothingPrintsSecrets(t *testing.T) {
 	}
 	var logs bytes.Buffer
 	slog.New(slog.NewJSONHandler(&logs, nil)).Info("x", "pointer", v, "value", *v)
-	text := fmt.Sprintf("%v %+v %#v %v %+v %#v %s", v, v, v, *v, *v, *v, &logs)
+	text := fmt.Sprintf("%v %+v %#v %s %q %x %v %+v %#v %s %q %x %s", v, v, v, v, v, v, *v, *v, *v, *v, *v, *v, &logs)
 	for _, secret := range []string{"alice", "client-secret"} {
-		if strings.Contains(text, secret) {
+		if strings.Contains(text, secret) || strings.Contains(text, fmt.Sprintf("%x", secret)) {
 			t.Errorf("%s shows: %s", secret, text)
 		}
 	}
