@@ -57,7 +57,7 @@ func (s *Server) Authorize(dialects ...*Dialect) http.Handler {
 
 // ask shows the page for an authorize request.
 func (s *Server) ask(w http.ResponseWriter, r *http.Request, m mount) {
-	a, err := s.readAuthorize(r.URL.RawQuery, m)
+	a, err := s.readAuthorize(r.Context(), r.URL.RawQuery, m)
 	if err != nil {
 		if a == nil {
 			s.showFailure(w, failureOf(err))
@@ -83,7 +83,7 @@ func (s *Server) ask(w http.ResponseWriter, r *http.Request, m mount) {
 
 // readAuthorize reads an authorize request. With an error it returns the request only if the error may be redirected:
 // if client and redirect URI are known to belong together.
-func (s *Server) readAuthorize(query string, m mount) (*asked, error) {
+func (s *Server) readAuthorize(ctx context.Context, query string, m mount) (*asked, error) {
 	if len(query) > maxQuery {
 		return nil, fail(http.StatusRequestURITooLong, "invalid_request", "the request is too long")
 	}
@@ -92,7 +92,7 @@ func (s *Server) readAuthorize(query string, m mount) (*asked, error) {
 		return nil, invalidRequest("the query is malformed")
 	}
 	p, target := params{}, params{}
-	for _, name := range []string{"client_id", "redirect_uri"} {
+	for _, name := range []string{"client_id", "redirect_uri", "request_uri"} {
 		if err := target.addQuery(url.Values{name: values[name]}); err != nil {
 			return nil, err
 		}
@@ -102,6 +102,10 @@ func (s *Server) readAuthorize(query string, m mount) (*asked, error) {
 	if c == nil || target["client_id"] == "" || !m.has(c.d) {
 		return nil, invalidRequest("client_id is missing or unknown")
 	}
+	if text, ok := strings.CutPrefix(target["request_uri"], requestURN); ok { // all else was said when it was pushed
+		return s.pushed(ctx, c, text)
+	}
+	p["request_uri"] = target["request_uri"]
 	redirect, ok := c.redirectTo(target["redirect_uri"])
 	if !ok {
 		return nil, invalidRequest("redirect_uri is missing or not registered for this client")

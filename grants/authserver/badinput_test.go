@@ -22,7 +22,7 @@ func TestNoEndpointTakes(t *testing.T) {
 	const long = 1 << 20
 	good := map[string]string{
 		"/token": "grant_type=client_credentials", "/revoke": "token=canary-token", "/introspect": "token=canary-token",
-		"/device_authorization": "scope=read",
+		"/device_authorization": "scope=read", "/par": "response_type=code&redirect_uri=https%3A%2F%2Fapp.example%2Fcallback",
 	}
 	for path, body := range good {
 		for _, tt := range []struct {
@@ -59,6 +59,7 @@ func TestNoEndpointTakes(t *testing.T) {
 			t.Run(path[1:]+"/"+tt.name, func(t *testing.T) {
 				t.Parallel()
 				svc := newDevices(t, func(set *setup) { set.clients[0].Grants = append(allGrants[:4:4], deviceGrant) })
+				svc.mux.Handle("/par", svc.PushedAuthorization())
 				r := httptest.NewRequest(tt.method, path, strings.NewReader(tt.body))
 				if tt.content != "" {
 					r.Header.Set("Content-Type", tt.content)

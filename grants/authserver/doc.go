@@ -47,6 +47,7 @@
 //	Token                RFC 6749 section 3.2, with authorization_code, refresh_token, client_credentials, password,
 //	                     and device_code (RFC 8628)
 //	Authorize            RFC 6749 section 3.1, RFC 7636, RFC 9207: the page on which users sign in and decide
+//	PushedAuthorization  RFC 9126: the same request, from the client itself
 //	DeviceAuthorization  RFC 8628 section 3.1, and DevicePage, on which users enter the code
 //	Revoke, Introspect   RFC 7009, RFC 7662
 //	UserInfo             OpenID Connect Core section 5.3

@@ -9,13 +9,14 @@ import (
 // Endpoints are where the application has mounted what [Server.Metadata] tells about: URLs, or paths at the issuer's
 // host. An empty one is left out.
 type Endpoints struct {
-	Authorize, Token, DeviceAuthorization, Revoke, Introspect, UserInfo, JWKS string
+	Authorize, PushedAuthorization, Token, DeviceAuthorization, Revoke, Introspect, UserInfo, JWKS string
 }
 
 type metadata struct {
 	Issuer            string   `json:"issuer"`
 	Authorize         string   `json:"authorization_endpoint,omitempty"`
 	Token             string   `json:"token_endpoint,omitempty"`
+	Pushed            string   `json:"pushed_authorization_request_endpoint,omitempty"`
 	Device            string   `json:"device_authorization_endpoint,omitempty"`
 	Revoke            string   `json:"revocation_endpoint,omitempty"`
 	Introspect        string   `json:"introspection_endpoint,omitempty"`
@@ -65,6 +66,7 @@ func (s *Server) metadata(e Endpoints) metadata {
 		Issuer:    s.issuer,
 		Authorize: s.endpoint(e.Authorize), Token: s.endpoint(e.Token), Revoke: s.endpoint(e.Revoke),
 		Introspect: s.endpoint(e.Introspect), UserInfo: s.endpoint(e.UserInfo), JWKS: s.endpoint(e.JWKS),
+		Pushed:        s.endpoint(e.PushedAuthorization),
 		Device:        s.endpoint(e.DeviceAuthorization),
 		ResponseTypes: []string{}, GrantTypes: []string{}, Challenges: []string{"S256"}, Iss: true,
 	}

@@ -53,12 +53,13 @@ var proofs = map[string][]string{
 	"keys rotate with overlap":                                         {"TestKeyRotation", "TestJWKS"},
 	"ID tokens":                                                        {"TestIDToken", "TestIDTokenOfAnotherLogin", "TestIDTokenReissued", "TestDeviceIDTokenAndEndSubject"},
 	"assertions of clients are for the issuer alone, and work once":    {"TestAssertion", "TestAssertionWorksOnce", "TestAssertionAndOtherMethods", "TestAssertionKeysUnavailable", "TestAssertionFaults"},
-	"discovery": {"TestMetadata", "TestDiscovery"},
-	"the device flow polls, slows down, expires and is denied": {"TestDeviceFlow", "TestDevicePolling", "TestDeviceExpires", "TestDeviceDenied"},
-	"the endpoints of the public documents":                    {"TestUlule", "TestUluleConnect", "TestBreakOut", "TestUshahidi", "TestRequestsOAuthlib"},
-	"hostile token and authorize requests":                     {"FuzzToken", "FuzzAuthorize"},
-	"a subject's logins end all at once":                       {"TestEndSubject", "TestEndSubjectOfManyLogins"},
-	"wrong settings are told all at once":                      {"TestFaultsAllAtOnce", "TestRefusedStoresAndIssuers", "TestSignedTokensNeedAnIssuer", "TestDeviceNeedsAPage"},
+	"pushed requests":                                                  {"TestPushedAuthorization", "TestPushedAuthorizationErrors"},
+	"discovery":                                                        {"TestMetadata", "TestDiscovery"},
+	"the device flow polls, slows down, expires and is denied":         {"TestDeviceFlow", "TestDevicePolling", "TestDeviceExpires", "TestDeviceDenied"},
+	"the endpoints of the public documents":                            {"TestUlule", "TestUluleConnect", "TestBreakOut", "TestUshahidi", "TestRequestsOAuthlib"},
+	"hostile token and authorize requests":                             {"FuzzToken", "FuzzAuthorize"},
+	"a subject's logins end all at once":                               {"TestEndSubject", "TestEndSubjectOfManyLogins"},
+	"wrong settings are told all at once":                              {"TestFaultsAllAtOnce", "TestRefusedStoresAndIssuers", "TestSignedTokensNeedAnIssuer", "TestDeviceNeedsAPage"},
 }
 
 func TestEveryRequirementHasItsTest(t *testing.T) {
