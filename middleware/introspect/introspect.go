@@ -86,8 +86,8 @@ func New(client *grants.Client, o *Options) (*Verifier, error) {
 	return v, nil
 }
 
-// Verify implements [middleware.Verifier]. The record has the token's sub as Subject, the client's provider, and scopes,
-// type and expiry in Token; Token.Extra is the server's whole answer. The token itself is not in it.
+// Verify implements [middleware.Verifier]. The record has the token's jti as ID, its sub as Subject, the client's
+// provider, and scopes, type and expiry in Token; Token.Extra is the server's whole answer. The token itself is not in it.
 func (v *Verifier) Verify(ctx context.Context, credential string) (*store.Record, error) {
 	in, err := v.told(ctx, credential)
 	if err != nil {
@@ -99,10 +99,11 @@ func (v *Verifier) Verify(ctx context.Context, credential string) (*store.Record
 	return v.record(in), nil
 }
 
-// told is what the server said of a token, and whether that kind of token is any good here. It does not change.
+// told is what the server said of a token. It does not change.
 type told struct {
 	*grants.Introspection
-	wrongKind string // why not
+	id        string // jti
+	wrongKind string // why this kind of token is no good here; "" if it is
 }
 
 func (v *Verifier) told(ctx context.Context, credential string) (*told, error) {
@@ -129,7 +130,7 @@ func (v *Verifier) ask(ctx context.Context, credential string) (in *told, until 
 	if !in.Active {
 		return in, time.Time{}, nil
 	}
-	in.wrongKind = wrongKind(answer)
+	in.read()
 	life := v.life
 	if !in.Expiry.IsZero() {
 		life = min(life, in.Expiry.Sub(began))
@@ -160,32 +161,34 @@ func (v *Verifier) refuses(in *told, now time.Time) string {
 	return in.wrongKind
 }
 
-// wrongKind keeps out what is active but no bearer access token: refresh and ID tokens, which some servers answer for
-// as well, and tokens bound to a key (cnf: RFC 7800), whose binding nobody has checked.
-func wrongKind(in *grants.Introspection) string {
+// read takes what Introspection has no fields for. It keeps out what is active but no bearer access token: refresh and ID
+// tokens, which some servers answer for as well, and tokens bound to a key (cnf: RFC 7800), whose binding nobody has
+// checked.
+func (in *told) read() {
 	var is struct {
+		ID    any             `json:"jti"`
 		Bound json.RawMessage `json:"cnf"`
 		Use   any             `json:"token_use"`
 		Type  any             `json:"typ"`
 	}
 	if json.Unmarshal(in.Claims, &is) != nil || len(is.Bound) > 0 && string(is.Bound) != "null" {
-		return "the token is bound to a key"
+		in.wrongKind = "the token is bound to a key"
 	}
+	in.id, _ = is.ID.(string)
 	if t := in.TokenType; t != "" && !strings.EqualFold(t, "bearer") && !strings.EqualFold(t, "access_token") {
-		return "the token is no bearer token"
+		in.wrongKind = "the token is no bearer token"
 	}
 	for _, kind := range []any{is.Use, is.Type} {
 		text, _ := kind.(string)
 		switch strings.ToLower(text) {
 		case "refresh", "refresh_token", "offline", "id", "id_token":
-			return "the token is no access token"
+			in.wrongKind = "the token is no access token"
 		}
 	}
-	return ""
 }
 
 func (v *Verifier) record(in *told) *store.Record {
-	return &store.Record{Subject: in.Subject, Provider: v.provider, Token: store.Token{
+	return &store.Record{ID: in.id, Subject: in.Subject, Provider: v.provider, Token: store.Token{
 		TokenType: in.TokenType, Scopes: slices.Clone(in.Scopes), Expiry: in.Expiry, Extra: slices.Clone(in.Claims),
 	}}
 }

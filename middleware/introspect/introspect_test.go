@@ -153,14 +153,14 @@ func TestVerify(t *testing.T) {
 func TestRecord(t *testing.T) {
 	t.Parallel()
 	s := newServer()
-	s.set("t", `{"active":true,"sub":"alice","scope":"read write","client_id":"cli","token_type":"Bearer","exp":10000000000}`)
+	s.set("t", `{"active":true,"sub":"alice","scope":"read write","client_id":"cli","token_type":"Bearer","exp":10000000000,"jti":"t-1"}`)
 	v := newVerifier(t, s, nil)
 	for range 2 {
 		rec, err := v.Verify(t.Context(), "t")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if rec.Subject != "alice" || rec.Provider != "id" || fmt.Sprint(rec.Token.Scopes) != "[read write]" ||
+		if rec.ID != "t-1" || rec.Subject != "alice" || rec.Provider != "id" || fmt.Sprint(rec.Token.Scopes) != "[read write]" ||
 			rec.Token.Expiry.Unix() != 1e10 || !strings.Contains(string(rec.Token.Extra), `"client_id":"cli"`) || rec.Token.AccessToken != "" {
 			t.Errorf("%+v %s", *rec, rec.Token.Extra)
 		}
