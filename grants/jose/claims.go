@@ -40,7 +40,7 @@ func (c *Claims) Text(name string) string {
 }
 
 func readClaims(payload string) (*Claims, error) {
-	members, err := readObject(payload, claimNames)
+	members, err := readObject(make([]member, 0, 16), payload, claimNames)
 	if err != nil {
 		return nil, refuseClaims
 	}

@@ -40,7 +40,8 @@ func parse(compact string) (jws, error) {
 }
 
 func (t *jws) read(header string) error {
-	members, err := readObject(header, headerNames)
+	var room [8]member
+	members, err := readObject(room[:0], header, headerNames)
 	if err != nil {
 		return refuseHeader
 	}
@@ -86,18 +87,28 @@ func (t *jws) typed(accepted []string) bool {
 
 const mediaPrefix = "application/"
 
+var base64url = base64.RawURLEncoding.Strict()
+
 // decode is base64url as RFC 7515 section 2 has it: no padding, no other characters, no bits left over. The package
 // base64 skips line breaks even when it is strict.
-func decode(s string) ([]byte, error) {
+func decode(s string) ([]byte, error) { return appendDecoded(nil, s) }
+
+func decodeText(s string) (string, error) {
+	var room [1024]byte // what is longer allocates
+	b, err := appendDecoded(room[:0], s)
+	return string(b), err
+}
+
+func appendDecoded(room []byte, s string) ([]byte, error) {
 	if strings.IndexByte(s, '\n') >= 0 || strings.IndexByte(s, '\r') >= 0 {
 		return nil, refuseForm
 	}
-	return base64.RawURLEncoding.Strict().DecodeString(s)
-}
-
-func decodeText(s string) (string, error) {
-	b, err := decode(s)
-	return string(b), err
+	n := base64url.DecodedLen(len(s))
+	if n > cap(room) {
+		room = make([]byte, n)
+	}
+	n, err := base64url.Decode(room[:n], []byte(s))
+	return room[:n], err
 }
 
 // text is the string that a JSON value is.

@@ -50,7 +50,7 @@ func ParseKey(jwk []byte) (Key, error) {
 
 // parseKey returns the kid even of a key that it refuses, if it is one for signatures.
 func parseKey(text []byte) (Key, error) {
-	if _, err := readObject(string(text), jwkNames); err != nil {
+	if _, err := readObject(nil, string(text), jwkNames); err != nil {
 		return Key{}, errNotJWK
 	}
 	var j jwk

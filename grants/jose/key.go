@@ -109,10 +109,23 @@ func isPublicKey(secret []byte) bool {
 	case secret[0] == '{':
 		_, err := ParseKey(secret)
 		return err == nil
-	case secret[0] == 0x30: // ASN.1 SEQUENCE
+	case isSequence(secret):
 		_, pkix := x509.ParsePKIXPublicKey(secret)
 		_, pkcs1 := x509.ParsePKCS1PublicKey(secret)
 		return pkix == nil || pkcs1 == nil
 	}
 	return false
+}
+
+// isSequence says whether b is one ASN.1 SEQUENCE by its first bytes, which few secrets are by chance.
+func isSequence(b []byte) bool {
+	switch {
+	case b[0] != 0x30:
+		return false
+	case b[1] == 0x81:
+		return int(b[2])+3 == len(b)
+	case b[1] == 0x82:
+		return int(b[2])<<8+int(b[3])+4 == len(b)
+	}
+	return int(b[1])+2 == len(b)
 }

@@ -412,6 +412,11 @@ func TestRedacted(t *testing.T) {
 
 func TestMarshalKeys(t *testing.T) {
 	t.Parallel()
+	// RFC 8037 appendix A.3
+	k, err := jose.ParseKey([]byte(`{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}`))
+	if err != nil || k.Thumbprint() != "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k" {
+		t.Errorf("%q, %v", k.Thumbprint(), err)
+	}
 	for name, k := range map[string]jose.Key{
 		"secret": {Public: secret}, "nil": {}, "empty point": {Public: &ecdsa.PublicKey{Curve: elliptic.P256(), X: new(big.Int), Y: new(big.Int)}},
 	} {

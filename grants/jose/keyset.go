@@ -12,7 +12,7 @@ const maxKeys = 100
 // [ParseKey] refuses is left out. So are keys of which nobody can tell which one is meant, because they share a kid,
 // and HMAC secrets beside public keys. The error says that the text is no JWK Set; a set may come out empty.
 func ParseKeySet(jwks []byte) (KeySet, error) {
-	members, err := readObject(string(jwks), jwkNames)
+	members, err := readObject(nil, string(jwks), jwkNames)
 	if err != nil {
 		return nil, errors.New("jose: not a JWK Set")
 	}

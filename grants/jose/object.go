@@ -25,14 +25,13 @@ func find(members []member, name string) string {
 
 // readObject reads one JSON object in a single pass. It accepts less than encoding/json does: no invalid UTF-8, no
 // member twice, no nesting beyond 32, and no name that is one of known in another case, because readers that do not
-// mind the case would take it for the known one (RFC 8725 section 2.4).
-func readObject(s string, known []string) ([]member, error) {
+// mind the case would take it for the known one (RFC 8725 section 2.4). The members are appended to an empty slice.
+func readObject(members []member, s string, known []string) ([]member, error) {
 	r := reader{s: s}
 	r.space()
 	if !utf8.ValidString(s) || !r.take('{') {
 		return nil, refuseForm
 	}
-	members := make([]member, 0, 16)
 	for r.space(); !r.take('}'); {
 		if len(members) > 0 {
 			if !r.take(',') {

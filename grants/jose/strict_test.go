@@ -375,8 +375,8 @@ func TestVerifyConfusion(t *testing.T) {
 			t.Errorf("%s, both kinds: %v, want a fault of the configuration", name, err)
 		}
 	}
-	for _, first := range []byte{'{', 0x30} { // a secret that merely begins like a key
-		own := append([]byte{first}, secret...)
+	for _, first := range []string{"{", "0", "0 ", "0\x81\x20", "0\x82\x00\x20"} { // a secret that merely begins like a key
+		own := append([]byte(first), secret...)
 		v := verifier()
 		v.Keys = jose.KeySet{{Public: own}}
 		if err := v.Validate(); err != nil {
