@@ -6,8 +6,12 @@ import (
 	"net/http"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/redis/go-redis/v9"
+	"gorm.io/gorm"
 
 	"github.com/tokenkeep/tokenkeep/grants"
 	"github.com/tokenkeep/tokenkeep/middleware"
@@ -15,21 +19,27 @@ import (
 	"github.com/tokenkeep/tokenkeep/store"
 	"github.com/tokenkeep/tokenkeep/store/keeper"
 	"github.com/tokenkeep/tokenkeep/store/seal"
+	"github.com/tokenkeep/tokenkeep/stores/gormstore"
+	"github.com/tokenkeep/tokenkeep/stores/memstore"
+	"github.com/tokenkeep/tokenkeep/stores/redisstore"
+	"github.com/tokenkeep/tokenkeep/stores/sqlitestore"
 )
 
-// Every Go block of the README is compiled: it stands in the program, or in one of the functions below.
+// Every Go block of the README is compiled: it stands in the program, in one of the functions below, or in a file of
+// its own that is.
 func TestReadmeIsCompiled(t *testing.T) {
 	t.Parallel()
-	readme := read(t, "../../README.md")
-	here := squeeze(read(t, "readme_test.go"))
-	first := squeeze(read(t, "main.go"))
-	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(readme, -1)
-	if len(blocks) < 4 {
+	var compiled []string
+	for _, name := range []string{"main.go", "readme_test.go", "../../store/storetest/plugin_test.go", "../interop/adapter.go"} {
+		compiled = append(compiled, squeeze(read(t, name)))
+	}
+	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(read(t, "../../README.md"), -1)
+	if len(blocks) < 8 {
 		t.Fatalf("%d blocks", len(blocks))
 	}
 	for _, b := range blocks {
-		if code := squeeze(b[1]); !strings.Contains(here, code) && !strings.Contains(first, code) {
-			t.Errorf("neither in main.go nor in readme_test.go:\n%s", b[1])
+		if !slices.ContainsFunc(compiled, func(file string) bool { return strings.Contains(file, squeeze(b[1])) }) {
+			t.Errorf("compiled nowhere:\n%s", b[1])
 		}
 	}
 }
@@ -81,4 +91,18 @@ func readmeProvider(ctx context.Context, keep *keeper.Keeper, id, secret, userID
 	return rec, err
 }
 
-var _ = []any{readmeRoute, readmeLogin, readmeProvider}
+func readmeStores(ring *seal.Ring, db *gorm.DB, client redis.UniversalClient) []any {
+	inProcess, err := memstore.New(nil)                     // gone when it ends
+	onMachine, err := sqlitestore.Open("app.db", ring, nil) // any number of processes
+	onServer, err := gormstore.New(db, ring, nil)           // PostgreSQL, MySQL: any number of machines
+	onRedis, err := redisstore.New(client, ring, nil)       // the same
+	return []any{inProcess, onMachine, onServer, onRedis, err}
+}
+
+func readmeAPI(keep *keeper.Keeper, userID string) (*http.Response, error) {
+	api := keep.Client(store.Key("ulule", userID), "https://api.ulule.com") // an *http.Client; the token goes nowhere else
+	resp, err := api.Get("https://api.ulule.com/v1/me")
+	return resp, err
+}
+
+var _ = []any{readmeStores, readmeAPI, readmeRoute, readmeLogin, readmeProvider}
