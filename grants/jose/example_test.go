@@ -78,16 +78,6 @@ func ExampleRemote() {
 	// 42 <nil>
 }
 
-// Without audience and issuer a verifier is not configured, and says so instead of accepting tokens for anybody.
-func ExampleVerifier_incorrect() {
-	tokens := &jose.Verifier{Keys: jose.KeySet{{Public: []byte("my secret")}}, Algorithms: []string{"HS256", "RS256"}}
-	fmt.Println(tokens.Validate())
-	// Output:
-	// jose: algorithms ["HS256" "RS256"]: HMAC together with public keys
-	// jose: no issuer
-	// jose: no audience, or an empty one
-}
-
 // The JWK Set of one's own keys, ready for a jwks_uri, has public parts only.
 func ExampleKeySet() {
 	key := ed25519.NewKeyFromSeed(make([]byte, 32))
