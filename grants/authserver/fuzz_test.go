@@ -3,8 +3,12 @@ package authserver_test
 import (
 	"encoding/json"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/tokenkeep/tokenkeep/grants/authserver"
+	"github.com/tokenkeep/tokenkeep/grants/jose"
 )
 
 // Whatever a token request holds, the answer is one of RFC 6749 section 5: never a 5xx, always JSON, never echoed.
@@ -20,11 +24,19 @@ func FuzzToken(f *testing.F) {
 		{"Basic " + basic("%zz:%"), "application/json", `{"grant_type":"password","grant_type":1}`},
 		{"", "application/json", `{ "client_id": "ushahidiui", "grant_type": "password", "scope": null, "x": [{}] }`},
 		{"Bearer x", "text/plain", "\xff"},
+		{"", formBody, "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Adevice_code&client_id=tv&device_code=x"},
+		{"", formBody, "grant_type=client_credentials&client_assertion_type=" + assertionType + "&client_assertion=e30.eyJzdWIiOiJzaWducyJ9.AA"},
+		{"", formBody, "client_assertion_type=" + assertionType + "&client_assertion=..&client_secret=x"},
 	} {
 		f.Add(seed.auth, seed.content, seed.body)
 	}
+	signer := newSigner(f, "k1")
 	f.Fuzz(func(t *testing.T, auth, content, body string) {
-		svc := newService(t, func(set *setup) { set.clients = append(set.clients, jsonClient) })
+		svc := newDevices(t, func(set *setup) {
+			set.clients = append(set.clients, jsonClient, authserver.Client{
+				ID: "signs", Keys: jose.KeySet{signer.Key()}, Grants: []string{"client_credentials"}, Scopes: []string{"read"},
+			})
+		})
 		r := httptest.NewRequest("POST", "/token", strings.NewReader(body))
 		r.Header["Authorization"], r.Header["Content-Type"] = []string{auth}, []string{content}
 		if auth == "" {
@@ -51,6 +63,54 @@ func FuzzToken(f *testing.F) {
 		if !json.Valid([]byte(got.body)) {
 			t.Fatalf("no JSON: %q", got.body)
 		}
+	})
+}
+
+// A form is what url.ParseQuery takes, and nothing else.
+func FuzzForm(f *testing.F) {
+	for _, seed := range []string{"a=b", "a=%zz", "%zz=a", "a;b", "&&=&a", "a=b=c", "a+b=%2B", "%", "=%3d&%26", ""} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		svc := newService(t, nil)
+		r := httptest.NewRequest("POST", "/token", strings.NewReader(body))
+		r.Header.Set("Content-Type", formBody)
+		got := svc.do(r)
+		values, err := url.ParseQuery(body)
+		if err != nil && (got.StatusCode != 400 || got.json["error"] != "invalid_request") && len(body) <= 64<<10 {
+			t.Fatalf("%v, but %d %s", err, got.StatusCode, got.body)
+		}
+		if err == nil && got.json["error_description"] == "the body is not a form" {
+			t.Fatalf("%v is no form", values)
+		}
+		if err == nil && len(values["client_id"]) > 1 && got.json["error"] != "invalid_request" {
+			t.Fatalf("client_id comes %d times: %s", len(values["client_id"]), got.body)
+		}
+	})
+}
+
+// Whatever the device page is sent, it answers with a page, and connects nothing that nobody has signed in for.
+func FuzzDevicePage(f *testing.F) {
+	for _, seed := range []string{
+		"user_code=BBBB-BBBB&username=bob&password=" + password, "request=x&decision=allow", "user_code=%00", "request=AAAA&user_code=b", "%zz", "",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		svc := newDevices(t, nil)
+		device, user := svc.authorizeDevice()
+		r := httptest.NewRequest("POST", "/device", strings.NewReader(strings.ReplaceAll(body, "BBBB-BBBB", user)))
+		r.Header.Set("Content-Type", formBody)
+		got := svc.do(r)
+		switch got.StatusCode {
+		case 200, 400, 403, 413:
+		default:
+			t.Fatalf("status %d: %s", got.StatusCode, got.body)
+		}
+		if !strings.HasPrefix(got.Header.Get("Content-Type"), "text/html") || strings.Contains(svc.logs.String(), "canary") || strings.Contains(got.body, password) {
+			t.Fatalf("%v %s %s", got.Header, got.body, svc.logs)
+		}
+		svc.poll(device).want(t, 400, "authorization_pending")
 	})
 }
 
