@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os/exec"
 	"slices"
 	"strings"
 	"time"
@@ -27,6 +28,7 @@ type config struct {
 	replica              int // 1, 2, …; 0: no replica
 	frontURL, frontedURL string
 	more                 []Store
+	spawn                func(args []string) *exec.Cmd // nil: this executable
 }
 
 const (
@@ -42,10 +44,14 @@ const (
 )
 
 func (c *config) isReplica() bool { return c.replica > 0 }
+func (c *config) isFront() bool   { return c.replicas > 0 && !c.isReplica() }
 
 // kinds are the stores that this configuration can open.
 func (c *config) kinds() []string {
 	kinds := []string{memory, sqlite, cookie}
+	if c.replicas > 0 {
+		kinds = kinds[1:] // processes share no memory
+	}
 	if c.redis != "" {
 		kinds = append(kinds, redisKind)
 	}

@@ -95,7 +95,7 @@ func (d *demo) listen() (err error) {
 // appHandler is the app, or the front of its replicas.
 func (d *demo) appHandler() (http.Handler, error) {
 	sameOrigin := http.NewCrossOriginProtection()
-	if d.cfg.replicas > 0 {
+	if d.cfg.isFront() {
 		var err error
 		if d.front, err = newFront(d); err != nil {
 			return nil, err

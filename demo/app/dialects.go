@@ -84,7 +84,7 @@ func knownClients(d *dialects, appURL string, random bool) []authserver.Client {
 		},
 		{
 			ID: "house-app", Secret: "house-secret", Name: "Partner app", Dialect: d.house,
-			Grants:       append([]string{"authorization_code", "password", "refresh_token"}, deviceGrants...),
+			Grants:       []string{"authorization_code", "password", "refresh_token", deviceGrant},
 			RedirectURIs: []string{appURL + "/callback/house"},
 		},
 		{

@@ -40,8 +40,8 @@ type observer struct {
 
 func (o observer) Observe(e keeper.Event) {
 	told := event{
-		At: time.Now(), Kind: string(e.Kind), Record: e.RecordID, Replica: o.replica,
-		Generation: e.Generation, Wait: ms(e.Wait),
+		At: time.Now(), Kind: string(e.Kind), Replica: o.replica,
+		Record: e.RecordID, Generation: e.Generation, Wait: ms(e.Wait),
 	}
 	if e.Kind == keeper.Failed {
 		told.Outcome = e.Outcome.String()

@@ -27,7 +27,8 @@ func (n *naive) token(ctx context.Context) (store.Token, error) {
 	if n.fresh || n.err != nil {
 		return n.tok, n.err
 	}
-	tok, err := n.client.Refresh(ctx, &store.Record{Provider: n.client.Provider, Token: n.tok})
+	old := &store.Record{Provider: n.client.Provider, Token: n.tok}
+	tok, err := n.client.Refresh(ctx, old)
 	if err != nil {
 		n.err = err // and the user is signed out
 		return store.Token{}, err

@@ -21,7 +21,7 @@ import (
 var web embed.FS
 
 // assets are the files that the page consists of.
-var assets = []string{"base.css", "panels.css", "storm.css", "app.js", "live.js", "storm.js", "popup.js", "icon.svg"}
+var assets = []string{"base.css", "panels.css", "storm.css", "app.js", "live.js", "storm.js", "popup.js", "device.js", "icon.svg"}
 
 // state is what the page shows of a session. It holds no secret: a handle's first letters open nothing.
 type state struct {
@@ -99,7 +99,7 @@ type view struct {
 	Ways                []*way
 	Stores              []choice
 	Lists               bool // the store knows whose sessions there are
-	Replicas            int
+	Processes           int  // behind a front; 0: there is none
 	Killable            bool
 	Code                map[string]string
 }
@@ -107,7 +107,7 @@ type view struct {
 func (p *partner) view(problem string, s state) view {
 	v := view{
 		AppURL: p.d.appURL, ProviderURL: p.d.providerURL, Problem: problem, State: s, Way: p.way(s.Provider),
-		Example: p.d.accounts[0].login, Replicas: p.d.cfg.replicas, Killable: killable, Code: snippets(),
+		Example: p.d.accounts[0].login, Processes: p.d.cfg.replicas, Killable: killable, Code: snippets(),
 	}
 	_, stateless := p.tokens.(store.Stateless)
 	v.Lists = !stateless
@@ -135,7 +135,7 @@ func (p *partner) show(w http.ResponseWriter, r *http.Request, status int, probl
 		return
 	}
 	var body bytes.Buffer
-	if err := p.page.Execute(&body, p.view(problem, s)); err != nil {
+	if err := p.page.ExecuteTemplate(&body, "index.html", p.view(problem, s)); err != nil {
 		p.logger.Error("showing the page", "error", err)
 		http.Error(w, "the page could not be shown", http.StatusInternalServerError)
 		return

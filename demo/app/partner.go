@@ -45,7 +45,6 @@ type partner struct {
 	http    *http.Transport
 	out     http.RoundTripper // http, or what is left of it
 	life    mortal            // of a replica in a storm
-	devices devices
 	handler http.Handler
 	logger  *slog.Logger
 	page    *template.Template

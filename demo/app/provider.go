@@ -40,7 +40,7 @@ type providerSettings struct {
 
 func newProvider(s providerSettings) (*provider, error) {
 	server, err := authserver.New(s.tokens, s.users.authenticate, s.clients, &authserver.Options{
-		Issuer: s.url, Ring: s.ring, Scopes: scopeTexts, Logger: s.logger,
+		Issuer: s.url, Ring: s.ring, Scopes: scopeTexts, Logger: s.logger, VerificationURI: deviceVerification,
 	})
 	if err != nil {
 		return nil, err
@@ -151,6 +151,8 @@ POST /o/oauth2/revoke
 POST /token               House: RFC 6749 with PKCE, tokens of one minute
 GET  /authorize           House: code and implicit
 POST /revoke, /introspect House
+POST /device_authorization House: device codes
+GET  /device              House: where users connect a device
 
 GET  /v1/me               scope read
 GET  /me/                 scope read

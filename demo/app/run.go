@@ -5,6 +5,7 @@ package app
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -45,6 +46,17 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, more ...S
 	return 0
 }
 
+// tellFront prints every event, one a line.
+func (d *demo) tellFront(stdout io.Writer) {
+	events, stop := d.events.listen("", 1024)
+	defer stop()
+	for e := range events {
+		if text, err := json.Marshal(e); err == nil {
+			fmt.Fprintf(stdout, "%s%s\n", eventPrefix, text)
+		}
+	}
+}
+
 // serve runs the demo until ctx is over.
 func serve(ctx context.Context, cfg config, stdout, stderr io.Writer) error {
 	d, err := start(cfg, stderr)
@@ -53,6 +65,16 @@ func serve(ctx context.Context, cfg config, stdout, stderr io.Writer) error {
 	}
 	if !cfg.isReplica() {
 		d.describe(stdout)
+	}
+	if cfg.isReplica() {
+		// It ends with its front, whose signals reach the whole terminal: first the front stops sending requests.
+		var over context.CancelFunc
+		ctx, over = context.WithCancel(context.WithoutCancel(ctx))
+		go func() {
+			io.Copy(io.Discard, os.Stdin) //nolint:errcheck // whatever ends it
+			over()
+		}()
+		go d.tellFront(stdout)
 	}
 	// The last line of the start: scripts wait for it.
 	fmt.Fprintf(stdout, "ready: app %s provider %s\n", d.app.url, d.providerURL)

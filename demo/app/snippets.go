@@ -8,7 +8,7 @@ import (
 
 // The code beside each panel is cut out of what runs here, between the lines //show:name and //end.
 //
-//go:embed ways.go partner.go routes.go hub.go stores.go stage.go naive.go
+//go:embed ways.go partner.go routes.go hub.go stores.go stage.go naive.go device.go
 var sources embed.FS
 
 var snippets = sync.OnceValue(func() map[string]string {

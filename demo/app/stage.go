@@ -155,7 +155,7 @@ func (s *stage) understudy(kind string, number int) (*understudy, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := newPartner(s.d, kind, tokens, number) // a keeper and a guard of its own
+	p, err := newPartner(s.d, kind, tokens, number) // its own keeper and guard
 	if err != nil {
 		return nil, err
 	}

@@ -107,16 +107,17 @@ func (s *stores) view(kind string) (store.TokenStore, error) {
 
 //show:stores
 
-func (s *stores) open(kind, path string, agreed store.TokenStore) (store.TokenStore, error) {
+func (s *stores) open(kind, file string, agreed store.TokenStore) (store.TokenStore, error) {
+	ring := s.appRing // seals what leaves the process
 	switch kind {
 	case memory:
 		return memstore.New(nil)
 	case sqlite:
-		return sqlitestore.Open(path, s.appRing, &sqlitestore.Options{Table: "app_records"})
-	case cookie: // the browser has the records; leases and logouts are in agreed
-		return cookiestore.New(s.appRing, cookiestore.Coordinator(agreed))
+		return sqlitestore.Open(file, ring, nil)
+	case cookie: // leases and logouts are in agreed
+		return cookiestore.New(ring, cookiestore.Coordinator(agreed))
 	case redisKind:
-		return redisstore.New(s.redisClient(), s.appRing, nil)
+		return redisstore.New(s.redisClient(), ring, nil)
 	}
 	return nil, fmt.Errorf("demo: there is no store %q", kind)
 }

@@ -116,6 +116,7 @@ func (s *storm) run(ctx context.Context, o order, lines chan<- line) error {
 	if err != nil {
 		return err
 	}
+	o.replicas = len(targets)
 	v, err := s.signIn(ctx, targets[0].url, o)
 	if err != nil {
 		return err

@@ -33,9 +33,9 @@ func (p *partner) newWays() []*way {
 	ways := []*way{
 		{
 			ID: "house", Name: "House", Text: "Plain RFC 6749 with PKCE; access tokens live one minute, refresh tokens rotate.",
-			Code: true, Password: true, Device: hasDevice, client: &grants.Client{
+			Code: true, Password: true, Device: true, client: &grants.Client{
 				Issuer: at, AuthorizeURL: at + "/authorize", TokenURL: at + "/token", RevokeURL: at + "/revoke",
-				DeviceURL: at + "/device", UserInfoURL: at + "/v1/me", ID: "house-app",
+				DeviceURL: at + "/device_authorization", UserInfoURL: at + "/v1/me", ID: "house-app",
 			},
 		},
 		{

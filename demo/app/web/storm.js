@@ -2,8 +2,8 @@
 "use strict";
 (() => {
   const svg = "http://www.w3.org/2000/svg";
-  const width = 640, left = 86, right = 12, top = 34, gap = 12;
-  let run = null;
+  const left = 74, right = 12, top = 34, gap = 12;
+  let width = 640, run = null;
 
   const make = (name, attributes, parent) => {
     const e = document.createElementNS(svg, name);
@@ -17,6 +17,9 @@
     const room = Math.max(18, Math.min(perLane * 4, Math.floor(300 / order.replicas)));
     const height = top + 26 + order.replicas * (room + gap) + 16;
     const sky = at("sky");
+    at("drawing").hidden = false;
+    at("calm").hidden = true;
+    width = Math.max(280, sky.parentElement.clientWidth);
     sky.replaceChildren();
     sky.setAttribute("viewBox", "0 0 " + width + " " + height);
     run = { order, room, row: room / perLane, calls: [], asked: [], marks: [], began: performance.now(), over: null, sky };
@@ -28,8 +31,6 @@
     }
     make("rect", { x: left, y: top - 12, width: width - left - right, height: 20, rx: 4, class: "lane" }, sky);
     run.ticks = make("g", { class: "ticks" }, sky);
-    at("drawing").hidden = false;
-    at("calm").hidden = true;
     requestAnimationFrame(frame);
   }
 
@@ -50,7 +51,7 @@
     }
     for (const m of run.marks) m.e.setAttribute("x", x(m.at) - 1);
     run.ticks.replaceChildren();
-    const step = span > 12000 ? 5000 : span > 3000 ? 1000 : 200;
+    const step = [200, 500, 1000, 2000, 5000, 10000, 20000].find((s) => span / s * 60 < width - left) || 30000;
     for (let t = 0; t < span; t += step) {
       make("text", { x: x(t), y: 12 }, run.ticks).textContent = t >= 1000 || t === 0 ? t / 1000 + " s" : t + " ms";
     }
@@ -66,10 +67,10 @@
     sent(l) {
       const row = Math.floor((l.call - 1) / run.order.replicas);
       const e = make("rect", { y: laneTop(l.replica) + row * run.row, height: Math.max(1, run.row - 1), class: "call" }, run.sky);
-      run.calls[l.call] = { at: l.at, e };
+      run.calls[l.call - 1] = { at: l.at, e };
     },
     done(l) {
-      const c = run.calls[l.call];
+      const c = run.calls[l.call - 1];
       c.end = l.at;
       c.e.classList.add(l.status === 200 ? "good" : "bad");
     },
@@ -119,6 +120,7 @@
     }
   }
 
+  at("storm").querySelector("button").disabled = false;
   at("storm").addEventListener("submit", async (e) => {
     e.preventDefault();
     const form = e.target, button = form.querySelector("button"), out = at("outcome");
