@@ -111,7 +111,7 @@ func (c *Client) DeviceToken(ctx context.Context, f *DeviceFlow) (store.Token, e
 		if err := c.pause(ctx, wait, f.Expires); errors.Is(err, errDeviceExpired) {
 			return store.Token{}, c.fail(q, nil, GrantDead, err)
 		} else if err != nil {
-			return store.Token{}, c.neverSent(q, err)
+			return store.Token{}, c.fail(q, nil, RetryLater, fmt.Errorf("the user has not decided yet: %w", err))
 		}
 		p := make(params, 0, 6)
 		p = append(p, param{"grant_type", deviceGrant}, param{"device_code", f.DeviceCode})
