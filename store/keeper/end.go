@@ -284,7 +284,7 @@ func (k *Keeper) hasNewer(ctx context.Context, rec *store.Record) (bool, error) 
 			return false, storeError("listing the subject's records", err)
 		}
 		for _, r := range recs {
-			if r.Provider == rec.Provider && r.ID != rec.ID && r.Grant.IsZero() && r.Created.After(rec.Created) {
+			if r.Provider == rec.Provider && r.Grant.IsZero() && r.Created.After(rec.Created) {
 				return true, nil
 			}
 		}

@@ -33,8 +33,9 @@ func (b *bench) many(k *keeper.Keeper, n int) (keys []store.Handle) {
 func TestBreaker(t *testing.T) {
 	faultTest(t, []kind{p2}, func(b *bench) {
 		var calls atomic.Int64
-		b.always = func(context.Context, func() (store.Token, error)) (store.Token, error) {
+		b.always = func(ctx context.Context, _ func() (store.Token, error)) (store.Token, error) {
 			calls.Add(1)
+			wait(ctx, 100*time.Millisecond)
 			return store.Token{}, &fault{"503", keeper.RetryLater}
 		}
 		k := b.process(nil)
@@ -53,9 +54,11 @@ func TestBreaker(t *testing.T) {
 			b.t.Errorf("%d calls, %d answered without one", n, silent)
 		}
 		time.Sleep(time.Second)
+		var all sync.WaitGroup
 		for _, h := range keys {
-			k.Get(background, h)
+			all.Go(func() { k.Get(background, h) })
 		}
+		all.Wait()
 		if n := calls.Load(); n != 9 {
 			b.t.Errorf("%d calls after the silence, want one more", n)
 		}

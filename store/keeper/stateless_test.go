@@ -218,6 +218,39 @@ func TestCookieLogoutIsPaidLater(t *testing.T) {
 	})
 }
 
+// A session is prolonged after the coordinator has learned of it, and signed out: its copies stay out for as long as the
+// longest-lived of them may come back.
+func TestCookieLogoutOutlivesTheCookie(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w := cookieWorld(t, newRing(t), cookiestore.SingleReplica())
+		rec, err := w.keep.Start(t.Context(), store.Handle{}, &store.Record{
+			Subject: "alice", Token: firstToken(time.Second), Expires: time.Now().Add(time.Hour),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Second)
+		rec = w.get(rec.Handle)
+		rec, err = w.keep.Update(t.Context(), rec.Handle, func(r *store.Record) error {
+			r.Expires = time.Now().Add(24 * time.Hour)
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.keep.End(t.Context(), rec.Handle); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Hour)
+		if _, err := w.keep.Sweep(t.Context(), 10); err != nil {
+			t.Error(err)
+		}
+		if _, err := w.keep.Get(t.Context(), rec.Handle); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("a copy of the cookie got %v", err)
+		}
+	})
+}
+
 func TestCookieStoreCannotHoldKeys(t *testing.T) {
 	t.Parallel()
 	tokens, err := cookiestore.New(newRing(t), cookiestore.SingleReplica())
