@@ -9,10 +9,10 @@ import (
 
 // Claims are what a token says (RFC 7519 section 4), after its signature was checked.
 type Claims struct {
-	Issuer   string
-	Subject  string
-	ID       string // jti
-	Audience []string
+	Issuer   string   // iss
+	Subject  string   // sub: whom the token is about, unique within the issuer
+	ID       string   // jti
+	Audience []string // aud, one or a list
 
 	Expires   time.Time // zero where there is none
 	NotBefore time.Time

@@ -293,6 +293,7 @@ func TestVerifyForm(t *testing.T) {
 		"padding": good + "=", "JSON": `{"payload":"` + parts[1] + `","protected":"` + parts[0] + `","signature":"` + parts[2] + `"}`,
 		"newline at the end": good + "\n", "return": parts[0] + "\r." + parts[1] + "." + parts[2],
 		"newline in signature": good[:len(good)-5] + "\n" + good[len(good)-5:],
+		"return in signature":  good[:len(good)-5] + "\r" + good[len(good)-5:],
 		"newline in header":    seal(parts[0][:4] + "\n" + parts[0][4:] + "." + parts[1]),
 		"newline in claims":    seal(parts[0] + "." + parts[1][:4] + "\n" + parts[1][4:]),
 		"padded claims":        seal(parts[0] + "." + parts[1] + "=="),
