@@ -53,6 +53,9 @@ func (l *Login) answered(w http.ResponseWriter, r *http.Request, answer url.Valu
 	}
 	tok, err := trade(r.Context(), f.Flow, answer)
 	if err != nil {
+		if tok.RefreshToken != "" { // of a login whose ID token is not in order
+			l.abandon(r.Context(), tok)
+		}
 		return providerFailure(err)
 	}
 	if f.Connect {

@@ -30,6 +30,7 @@ func (b *browser) connect(target string) (state string) {
 	if w.Code != 303 || to.Host != "as.example" {
 		b.Fatalf("connect: %d %v %s", w.Code, w.Header(), w.Body)
 	}
+	b.nonce = to.Query().Get("nonce")
 	return to.Query().Get("state")
 }
 

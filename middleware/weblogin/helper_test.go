@@ -29,6 +29,7 @@ type provider struct {
 	asked   []url.Values // of the token endpoint
 	revoke  int
 	inspect string // what the introspection endpoint says
+	idToken func() string
 	answer  func(form url.Values) (status int, body string, err error)
 }
 
@@ -52,7 +53,11 @@ func (p *provider) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		return reply(r, status, body), nil
 	}
-	return reply(r, 200, `{"access_token":"at-secret","token_type":"Bearer","refresh_token":"rt-secret","expires_in":3600}`), nil
+	id := ""
+	if p.idToken != nil {
+		id = `,"id_token":"` + p.idToken() + `"`
+	}
+	return reply(r, 200, `{"access_token":"at-secret","token_type":"Bearer","refresh_token":"rt-secret","expires_in":3600`+id+`}`), nil
 }
 
 func reply(r *http.Request, status int, body string) *http.Response {
@@ -71,6 +76,7 @@ type site struct {
 	keep     *keeper.Keeper
 	web      *weblogin.Login
 	logs     *bytes.Buffer
+	idClaims map[string]any // of the next ID token
 	identify func(context.Context, *store.Record) error
 }
 
@@ -79,6 +85,7 @@ type config struct {
 	tokens  store.TokenStore
 	session middleware.Session
 	client  func(*grants.Client) // changes it
+	byID    bool                 // no identify
 }
 
 func newSite(t *testing.T, c *config) *site {
@@ -118,7 +125,11 @@ func newSite(t *testing.T, c *config) *site {
 	if c.o.Logger == nil {
 		c.o.Logger = slog.New(slog.NewTextHandler(s.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
-	s.web, err = weblogin.New(s.client, s.session, func(ctx context.Context, rec *store.Record) error { return s.identify(ctx, rec) }, &c.o)
+	identify := func(ctx context.Context, rec *store.Record) error { return s.identify(ctx, rec) }
+	if c.byID {
+		identify = nil
+	}
+	s.web, err = weblogin.New(s.client, s.session, identify, &c.o)
 	must(err)
 	return s
 }
@@ -128,6 +139,7 @@ type browser struct {
 	*site
 	names  []string
 	values map[string]string
+	nonce  string // of the last start
 }
 
 func (s *site) browser() *browser { return &browser{site: s, values: map[string]string{}} }
@@ -211,6 +223,7 @@ func (b *browser) start(target string) (state string) {
 	if err != nil || w.Code != http.StatusSeeOther || to.Host != "as.example" || to.Query().Get("state") == "" {
 		b.Fatalf("start: %d %v %s", w.Code, w.Header(), w.Body)
 	}
+	b.nonce = to.Query().Get("nonce")
 	return to.Query().Get("state")
 }
 

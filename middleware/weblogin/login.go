@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 
 	"github.com/tokenkeep/tokenkeep/grants"
 	"github.com/tokenkeep/tokenkeep/middleware"
@@ -78,7 +79,9 @@ type Failure struct {
 // whose they are: it sets the record's Subject, the application's user id, from what the token opens up, and Grant if
 // the user's sessions share one grant; it may set Expires. A Subject that is set already is the user who is signed in
 // and connects an account (see "A second provider"). If the user may not enter it returns an error that is
-// middleware.ErrForbidden or store.ErrNotFound (403); any other error means that it could not find out (503).
+// middleware.ErrForbidden or store.ErrNotFound (403); any other error means that it could not find out (503). With OpenID
+// Connect, a client with Issuer, Keys and the scope openid, it may be nil: users are then the provider's name, a space
+// and their sub.
 //
 // New reports all faults at once, those of client and session included.
 func New(client *grants.Client, session *middleware.Session, identify func(ctx context.Context, rec *store.Record) error, o *Options) (*Login, error) {
@@ -94,7 +97,10 @@ func New(client *grants.Client, session *middleware.Session, identify func(ctx c
 		errs = append(errs, client.Validate())
 	}
 	if identify == nil {
-		fault("identify is nil")
+		l.identify = l.identifyByIDToken
+		if client == nil || client.Keys == nil || client.Issuer == "" || !slices.Contains(client.Scopes, "openid") {
+			fault("identify is nil, and the client has no Keys, no Issuer or no scope openid to tell users by")
+		}
 	}
 	if session == nil {
 		fault("the session is nil")
@@ -138,6 +144,16 @@ func (o *Options) complete() error {
 		o.Logger = slog.Default()
 	}
 	return errors.Join(errs...)
+}
+
+// identifyByIDToken names a user by provider and sub, which together are one person's for good (OpenID Connect Core
+// section 2). Whoever is signed in already stays who they are.
+func (l *Login) identifyByIDToken(ctx context.Context, rec *store.Record) error {
+	claims, err := l.client.IDToken(ctx, rec.Token)
+	if err == nil && rec.Subject == "" {
+		rec.Subject = rec.Provider + " " + claims.Subject
+	}
+	return err
 }
 
 // finish starts the session that tok is for, and sends the browser on.
