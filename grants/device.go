@@ -17,6 +17,7 @@ const deviceGrant = "urn:ietf:params:oauth:grant-type:device_code"
 // DeviceFlow is a login on another device under way (RFC 8628): show the user UserCode and VerificationURI, then call
 // [Client.DeviceToken]. It prints redacted, because whoever knows the user code can try to have it approved.
 type DeviceFlow struct {
+	// What the user is shown: where to go, and what to enter there.
 	UserCode        string
 	VerificationURI string
 	// VerificationURIComplete includes the user code, for a QR code; may be empty.
