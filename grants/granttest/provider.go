@@ -100,7 +100,8 @@ func (p *Provider) shut() {
 }
 
 // Register adds a client, or replaces the one of the same ID, and returns its other side: that client as an application
-// configures it. Without redirect URIs it gets those of the ready Client. What was issued stays as it is, and follows the
+// configures it. It does not push authorize requests, since a lost push loses nothing: set PARURL to [Provider.URL] and
+// "/par" for that. One that signs has yet to get its Signer. Without redirect URIs it gets those of the ready Client. What was issued stays as it is, and follows the
 // client's new Dialect from its next use on.
 func (p *Provider) Register(c authserver.Client) *grants.Client {
 	p.mu.Lock()
@@ -142,6 +143,7 @@ func (p *Provider) rebuild(clients []authserver.Client) error {
 	for path, h := range map[string]http.Handler{
 		"/token": server.Token(), "/authorize": server.Authorize(), "/revoke": server.Revoke(),
 		"/introspect": server.Introspect(), "/device_authorization": server.DeviceAuthorization(),
+		"/par": server.PushedAuthorization(),
 	} {
 		mux.Handle(path, h)
 		mux.Handle(path+"/{$}", h)
@@ -150,8 +152,8 @@ func (p *Provider) rebuild(clients []authserver.Client) error {
 	mux.Handle("/userinfo", server.UserInfo())
 	mux.Handle("/jwks", server.JWKS())
 	metadata := server.Metadata(authserver.Endpoints{
-		Authorize: "/authorize", Token: "/token", DeviceAuthorization: "/device_authorization", Revoke: "/revoke",
-		Introspect: "/introspect", UserInfo: "/userinfo", JWKS: "/jwks",
+		Authorize: "/authorize", PushedAuthorization: "/par", Token: "/token", DeviceAuthorization: "/device_authorization",
+		Revoke: "/revoke", Introspect: "/introspect", UserInfo: "/userinfo", JWKS: "/jwks",
 	})
 	mux.Handle("/.well-known/oauth-authorization-server", metadata)
 	mux.Handle("/.well-known/openid-configuration", metadata)
@@ -183,6 +185,8 @@ func (p *Provider) other(c authserver.Client) *grants.Client {
 		g.RedirectURI = c.RedirectURIs[0]
 	}
 	switch {
+	case c.Keys != nil:
+		g.Auth = grants.PrivateKeyJWT
 	case c.Secret == "":
 		g.Auth = grants.None
 	case c.Dialect != nil && c.Dialect.JSON:

@@ -1,6 +1,9 @@
 package granttest_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -31,7 +34,7 @@ func TestClient(t *testing.T) {
 	for _, pair := range [][2]string{
 		{found.AuthorizeURL, p.Client.AuthorizeURL}, {found.TokenURL, p.Client.TokenURL}, {found.RevokeURL, p.Client.RevokeURL},
 		{found.IntrospectURL, p.Client.IntrospectURL}, {found.UserInfoURL, p.Client.UserInfoURL},
-		{found.DeviceURL, p.Client.DeviceURL},
+		{found.DeviceURL, p.Client.DeviceURL}, {found.PARURL, p.URL + "/par"},
 	} {
 		if pair[0] != pair[1] || pair[0] == "" {
 			t.Errorf("discovered %q, the client has %q", pair[0], pair[1])
@@ -61,6 +64,35 @@ func TestCodeFlow(t *testing.T) {
 	}
 	if all := p.Requests(); len(all) != 3 || len(p.Requests("authorize")) != 2 || len(p.Requests("authorization_code", "refresh_token")) != 1 {
 		t.Errorf("log %v, want the page, its answer and the exchange", all)
+	}
+}
+
+// A client that signs, and pushes its requests.
+func TestPushedAndSigned(t *testing.T) {
+	t.Parallel()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := jose.NewSigner("ES256", "k", key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := granttest.New(t)
+	c := p.Register(authserver.Client{ID: "signs", Keys: jose.KeySet{signer.Key()}})
+	c.Signer, c.PARURL = signer, p.URL+"/par"
+	if err := c.Validate(); err != nil {
+		t.Error(err)
+	}
+	flow, err := c.AuthorizationCode(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Exchange(t.Context(), flow, query(t, p.Allow(flow.URL, "alice"))); err != nil {
+		t.Error(err)
+	}
+	if pushed := p.Requests("par"); len(pushed) != 1 || pushed[0].Form.Get("response_type") != "code" {
+		t.Errorf("pushed %v", pushed)
 	}
 }
 
