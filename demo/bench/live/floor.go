@@ -68,7 +68,7 @@ func floorSite(n int, argument bool) (*site.Site, error) {
 		tokens[i] = rand.Text() + rand.Text()
 		e := entry{site.UserName(i), time.Now().Add(time.Hour)}
 		if i == n {
-			e.expires = time.Now()
+			e.expires = time.Now().Add(-time.Second)
 		}
 		f.put(tokens[i], e)
 	}

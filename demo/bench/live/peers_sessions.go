@@ -16,15 +16,16 @@ import (
 	"github.com/tokenkeep/tokenkeep/demo/bench/site"
 )
 
-func scsSite(n int) (*site.Site, error) {
-	m := scs.New()
+func scsSite(n int) (*site.Site, error) { return scsOver(scs.New(), n) }
+
+func scsOver(m *scs.SessionManager, n int) (*site.Site, error) {
 	m.Cookie.SameSite = http.SameSiteLaxMode
 	s := &site.Site{}
 	values := make([]string, n+1)
 	for i := range values {
 		deadline := time.Now().Add(time.Hour)
 		if i == n {
-			deadline = time.Now()
+			deadline = time.Now().Add(-time.Second)
 		}
 		values[i] = rand.Text() + rand.Text()
 		data, err := m.Codec.Encode(time.Now().Add(time.Hour), map[string]any{"user": site.UserName(i)})
@@ -108,7 +109,10 @@ func saved(n int, hashKey []byte, save func(w http.ResponseWriter, r *http.Reque
 
 func ginSessionsSite(n int) (*site.Site, error) {
 	hashKey := []byte(rand.Text() + rand.Text())
-	jar := ginmemstore.NewStore(hashKey)
+	return ginOver(ginmemstore.NewStore(hashKey), hashKey, n)
+}
+
+func ginOver(jar ginsessions.Store, hashKey []byte, n int) (*site.Site, error) {
 	s := &site.Site{Fresh: true}
 	router := gin.New()
 	router.Use(ginsessions.Sessions(cookieName, jar))

@@ -18,7 +18,7 @@ func Heap(n int) []measure.Row {
 	var out []measure.Row
 	for _, o := range inMemory {
 		out = append(out, measure.Row{
-			Table: fmt.Sprintf("memory/heap, %d records", n), Name: o.name, Role: o.role,
+			Table: "memory/heap", Name: o.name, Role: o.role,
 			Setup: func(*measure.Scene) (*measure.Trial, error) {
 				return &measure.Trial{Most: 1, Honest: func() error {
 					e, err := o.open("")
@@ -79,6 +79,7 @@ func fillAndTell(o opener, n int) error {
 	runtime.GC()
 	collection := time.Since(began)
 	said, err := json.Marshal(measure.Figures{
+		{Name: "records", Value: float64(n)},
 		{Name: "B a record", Value: float64(after.HeapAlloc-before.HeapAlloc) / float64(n)},
 		{Name: "B beside its texts", Value: float64(after.HeapAlloc-before.HeapAlloc)/float64(n) - textBytes},
 		{Name: "objects a record", Value: float64(after.HeapObjects-before.HeapObjects) / float64(n)},

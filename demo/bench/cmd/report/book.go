@@ -43,7 +43,7 @@ func book(full, quick bool) []chapter {
 		{"2. A protected request, opaque token or session in memory",
 			"Each row demands a live token or session and hands the user's name to a handler. Refused by all: none, unknown, changed, expired and deleted ones. " +
 				"Deleting takes effect with the next request. 8 callers at once share the machine's cores, so their time is the wall's, by operation.",
-			join(live.Rows("session/1000", 1000, 0), live.Rows(fmt.Sprint("session/", many), many, 0), live.Rows("session/1000, 8 at once", 1000, 8))},
+			join(live.Rows("session/1000", 1000, 0), live.Rows(fmt.Sprint("session/", many), many, 0), live.Rows("session/1000, 8 at once", 1000, 8), live.OnSQLite("session on SQLite", 1000))},
 		{"3. Stores",
 			"A record is two tokens (600 and 200 bytes). Ours are sealed (AES-256-GCM), decoded and compared by version; the floors store bytes. " +
 				"Durable: on the disk when acknowledged (synchronous FULL); the rest may lose the last commits when the machine dies, never when the process does. " +
