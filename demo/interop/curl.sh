@@ -191,6 +191,29 @@ redirected 'a broken challenge' invalid_request "$known&response_type=code&code_
 redirected 'a public client without PKCE' invalid_request "client_id=public&redirect_uri=$callback&response_type=code"
 redirected 'a code for a client without codes' unauthorized_client "client_id=browser&redirect_uri=$callback&response_type=code"
 
+redirected 'a request object' request_not_supported "$known&response_type=code&request=eyJ"
+page 'a request_uri that was never given' 400 'client_id=app&request_uri=urn:ietf:params:oauth:request_uri:unknown'
+
+echo '--- pushed authorize requests'
+pushed=(-d response_type=code -d redirect_uri=$callback)
+answer 'GET' 405 invalid_request -G "${app[@]}" "$url/par" "${pushed[@]}"
+answer 'no client' 400 invalid_client "$url/par" "${pushed[@]}"
+answer 'a wrong secret' 401 invalid_client -u app:wrong "$url/par" "${pushed[@]}"
+answer 'a redirect_uri that is not registered' 400 invalid_request "${app[@]}" "$url/par" -d response_type=code -d redirect_uri=https://evil.example/
+answer 'a request_uri' 400 invalid_request "${app[@]}" "$url/par" "${pushed[@]}" -d request_uri=urn:ietf:params:oauth:request_uri:x
+answer 'a scope the client may not have' 400 invalid_scope "${app[@]}" "$url/par" "${pushed[@]}" -d scope=everything
+answer 'a code for a client without codes' 400 unauthorized_client -u browser:secret-of-browser "$url/par" "${pushed[@]}"
+answer 'all of it right' 201 '' "${app[@]}" "$url/par" "${pushed[@]}"
+uri=$(member request_uri)
+page "another client's request_uri" 400 "client_id=web&request_uri=$uri"
+page 'its own' 200 "client_id=app&request_uri=$uri"
+
+echo '--- clients that sign'
+assertion=(-d client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer)
+answer 'an assertion that is none' 400 invalid_client "$token" "${login[@]}" "${assertion[@]}" -d client_assertion=none
+answer 'another kind of assertion' 400 invalid_client "$token" "${login[@]}" -d client_assertion_type=saml -d client_assertion=x
+answer 'an assertion and a secret' 400 invalid_request "$token" "${login[@]}" "${assertion[@]}" -d client_assertion=x -d client_id=app -d client_secret=x
+
 echo '--- revocation and introspection'
 for endpoint in revoke introspect; do
 	answer "$endpoint: GET" 405 invalid_request -G "${app[@]}" "$url/$endpoint" -d token=x
