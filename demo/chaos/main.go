@@ -5,6 +5,11 @@
 //	go -C demo/chaos run -tags chaos . -engine sqlite -kills 300
 //	go -C demo/chaos run -tags chaos . -engine postgres -kills 200 -provider P3
 //	go -C demo/chaos run . -engine redis -storm
+//	go -C demo/chaos run . -failover
+//
+// With -failover it starts two redis-server processes of its own on loopback, promotes the replica while the primary
+// still serves, and kills the primary: only a refresh that was acknowledged in between may be lost, and only where the
+// provider does not forgive.
 //
 // The times of the protocol are scaled by 1/20.
 package main
@@ -46,6 +51,7 @@ func main() {
 	flag.IntVar(&c.grants, "grants", 150, "grants they share")
 	flag.Uint64Var(&c.seed, "seed", 1, "seed of the choices made here; processes race all the same")
 	storm := flag.Bool("storm", false, "no faults: eight processes ask a thousand times each, at once, for one expired grant")
+	failing := flag.Bool("failover", false, "two Redis servers of its own, of which the primary is lost")
 	flag.StringVar(&c.worker, "worker", "", "internal")
 	flag.StringVar(&c.name, "name", "", "internal")
 	flag.StringVar(&c.dsn, "dsn", "", "internal")
@@ -73,6 +79,13 @@ func main() {
 	failed := false
 	for _, kind := range kinds {
 		c.provider = kind
+		if *failing {
+			if err := runFailover(c); err != nil {
+				fmt.Fprintln(os.Stderr, "chaos:", err)
+				failed = true
+			}
+			continue
+		}
 		report, err := run(c)
 		if err != nil {
 			fmt.Fprintln(os.Stderr, "chaos:", err)
