@@ -87,6 +87,7 @@ func TestToLogin(t *testing.T) {
 		{"absolute form", "GET", "http://app.example/account", []string{"Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"}, "/login?return_to=%2Faccount", 303},
 		{"frame", "GET", "/account", []string{"Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "iframe"}, "", 401},
 		{"script", "GET", "/account", []string{"Sec-Fetch-Mode", "cors", "Sec-Fetch-Dest", "empty"}, "", 401},
+		{"script that says it is a page", "GET", "/account", []string{"Sec-Fetch-Mode", "cors", "Sec-Fetch-Dest", "document"}, "", 401},
 		{"program", "GET", "/account", nil, "", 401},
 		{"form", "POST", "/account", []string{"Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"}, "", 401},
 		{"bad bearer token", "GET", "/account", []string{"Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document", "Authorization", "Bearer x"}, "", 401},

@@ -32,6 +32,7 @@ func TestByForm(t *testing.T) {
 		{"four segments", "eyJhbGciOiJkaXIifQ.a.b.c", "opaque"},
 		{"three segments, no JSON", "ory_at_a.b.c", "opaque"},
 		{"three segments, almost JSON", "eaJ.b.c", "opaque"},
+		{"three segments, another first letter", "ayJh.e30.c2ln", "opaque"},
 		{"one letter", "e.b.c", "opaque"},
 		{"another alphabet", "eyJ+.e30.c2ln", "opaque"},
 		{"padding", "eyJh.e30.c2ln==", "opaque"},

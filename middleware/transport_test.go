@@ -97,12 +97,16 @@ func TestFormMemory(t *testing.T) {
 	guard := newGuard(t, subjects, &middleware.Options{FormToken: true})
 	h, body := guard.Require()(done), strings.Repeat("a", 10<<20)
 	for name, length := range map[string]int64{"announced": 10 << 20, "not announced": -1} {
-		r := httptest.NewRequest("POST", "/", strings.NewReader(body))
+		from := strings.NewReader(body)
+		r := httptest.NewRequest("POST", "/", from)
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		r.ContentLength = length
 		w := httptest.NewRecorder()
 		if n := allocated(func() { h.ServeHTTP(w, r) }); n > 2<<20 || w.Code != 400 {
 			t.Errorf("%s: status %d, %d bytes allocated", name, w.Code, n)
+		}
+		if read := len(body) - from.Len(); read > 1<<20+1 || length > 0 && read > 0 {
+			t.Errorf("%s: %d bytes read", name, read)
 		}
 	}
 }

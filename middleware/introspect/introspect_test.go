@@ -161,7 +161,7 @@ func TestRecord(t *testing.T) {
 			t.Fatal(err)
 		}
 		if rec.ID != "t-1" || rec.Subject != "alice" || rec.Provider != "id" || fmt.Sprint(rec.Token.Scopes) != "[read write]" ||
-			rec.Token.Expiry.Unix() != 1e10 || !strings.Contains(string(rec.Token.Extra), `"client_id":"cli"`) || rec.Token.AccessToken != "" {
+			rec.Token.Expiry.Unix() != 1e10 || !strings.HasPrefix(string(rec.Token.Extra), `{"active":true,"sub":"alice"`) || rec.Token.AccessToken != "" {
 			t.Errorf("%+v %s", *rec, rec.Token.Extra)
 		}
 		rec.Token.Scopes[0], rec.Token.Extra[0] = "admin", 'x' // the record is the request's own
@@ -359,6 +359,24 @@ func TestOneQuestion(t *testing.T) {
 		leave()
 		wg.Wait()
 		if n := s.times(); n != 1 {
+			t.Errorf("asked %d times", n)
+		}
+	})
+}
+
+// Without Life nobody is content with an answer that another one asked for.
+func TestEachItsOwnQuestion(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer()
+		s.delay = time.Second
+		v := newVerifier(t, s, &introspect.Options{Life: -1})
+		var wg sync.WaitGroup
+		for range 10 {
+			wg.Go(func() { v.Verify(t.Context(), "alice-token") })
+		}
+		wg.Wait()
+		if n := s.times(); n != 10 {
 			t.Errorf("asked %d times", n)
 		}
 	})

@@ -94,7 +94,6 @@ func (c *Cache[V]) Put(key [32]byte, v V, until time.Time) {
 	sh := c.shard(&key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	delete(sh.old, key)
 	sh.put(key, fact[V]{v, until})
 }
 

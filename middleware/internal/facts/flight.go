@@ -97,7 +97,6 @@ func (sh *shard[V]) land(key [32]byte, f *flight[V], until time.Time) {
 	}
 	delete(sh.flights, key)
 	if f.err == nil && f.broken == nil && time.Now().Before(until) {
-		delete(sh.old, key)
 		sh.put(key, fact[V]{f.value, until})
 	}
 }
