@@ -14,8 +14,8 @@
 //     padding, line breaks, bits left over. So a token has one written form. Encrypted tokens have five parts.
 //   - In the header: an algorithm that the verifier does not list ("none" cannot be listed), crit, b64, a typ that was
 //     not asked for. jku, jwk, x5u and x5c are never used, and kid only compares names.
-//   - In header and claims: a member twice, a registered name in another case (sub beside SUB), anything after the
-//     object, invalid UTF-8, half surrogate pairs, more than 128 members, nesting beyond 32.
+//   - In header and claims: two members whose names differ at most in case (sub beside SUB), a registered name in another
+//     case, anything after the object, invalid UTF-8, half surrogate pairs, more than 128 members, nesting beyond 32.
 //   - In the claims: no exp, an exp in the past, an nbf or iat in the future (60 seconds of leeway), dates that are no
 //     numbers from 0 to the year 9999, another issuer, no audience that is ours, a required claim that is missing.
 //   - Keys that do not belong to the algorithm, RSA below 2048 bits, secrets shorter than their hash, a public key in the

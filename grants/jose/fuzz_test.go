@@ -172,7 +172,7 @@ func plain(payload string, all map[string]any) bool {
 			}
 		}
 	}
-	return names == len(all) // no name twice
+	return names == len(all) // no name twice; none differs in case, as all are lower case
 }
 
 // FuzzParseKeySet: a key that is accepted verifies with something, its public form reads back as the same key, and no

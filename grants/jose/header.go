@@ -9,7 +9,7 @@ import (
 var (
 	headerNames = []string{"alg", "kid", "typ", "crit", "b64", "jku", "jwk", "x5u", "x5c", "cty", "enc", "zip"}
 	claimNames  = []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "scope", "scp", "client_id", "cnf", "act",
-		"azp", "nonce", "at_hash", "c_hash", "sid", "events", "auth_time", "acr", "amr", "roles", "groups", "entitlements"}
+		"azp", "nonce", "at_hash", "c_hash", "sid", "events", "auth_time", "acr", "amr"}
 	jwkNames = []string{"kty", "use", "key_ops", "alg", "kid", "crv", "x", "y", "n", "e", "k", "d", "keys"}
 )
 
@@ -68,24 +68,28 @@ func (t *jws) read(header string) error {
 	return nil
 }
 
-// typed says whether typ is one of accepted, which are lower case and without "application/" (RFC 7515 section 4.1.9).
+// typed says whether typ is one of accepted; empty: "JWT" or none.
 func (t *jws) typed(accepted []string) bool {
-	typ := t.typ
-	if len(typ) > len(mediaPrefix) && strings.EqualFold(typ[:len(mediaPrefix)], mediaPrefix) {
-		typ = typ[len(mediaPrefix):]
-	}
+	typ := bareType(t.typ)
 	if len(accepted) == 0 {
 		return typ == "" || strings.EqualFold(typ, "JWT")
 	}
 	for _, a := range accepted {
-		if strings.EqualFold(a, typ) {
+		if strings.EqualFold(bareType(a), typ) {
 			return true
 		}
 	}
 	return false
 }
 
-const mediaPrefix = "application/"
+// bareType is a media type without "application/", which may be left out (RFC 7515 section 4.1.9).
+func bareType(typ string) string {
+	const prefix = "application/"
+	if len(typ) > len(prefix) && strings.EqualFold(typ[:len(prefix)], prefix) {
+		return typ[len(prefix):]
+	}
+	return typ
+}
 
 var base64url = base64.RawURLEncoding.Strict()
 

@@ -264,6 +264,11 @@ func TestValidate(t *testing.T) {
 		}
 	}
 	v := verifier()
+	v.Audience = []string{""} // not valid, and no way in either
+	if _, err := v.Verify(t.Context(), sign(header, claims(map[string]any{"aud": ""}))); err == nil {
+		t.Error("an empty audience")
+	}
+	v = verifier()
 	v.Leeway = -1
 	if _, err := v.Verify(t.Context(), sign(header, claims(map[string]any{"exp": moment.Unix()}))); !errors.Is(err, jose.ErrInvalid) {
 		t.Errorf("no leeway: %v", err)

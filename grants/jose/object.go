@@ -3,6 +3,7 @@ package jose
 import (
 	"encoding/json"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -24,28 +25,32 @@ func find(members []member, name string) string {
 }
 
 // readObject reads one JSON object in a single pass. It accepts less than encoding/json does: no invalid UTF-8, no
-// member twice, no nesting beyond 32, and no name that is one of known in another case, because readers that do not
-// mind the case would take it for the known one (RFC 8725 section 2.4). The members are appended to an empty slice.
+// nesting beyond 32, no two members whose names differ at most in case, and no name that is one of known in another
+// case, because readers that do not mind the case would take it for the known one (RFC 8725 section 2.4). The members
+// are appended to an empty slice.
 func readObject(members []member, s string, known []string) ([]member, error) {
 	r := reader{s: s}
 	r.space()
 	if !utf8.ValidString(s) || !r.take('{') {
 		return nil, refuseForm
 	}
+	var hashes [maxMembers]uint32
 	for r.space(); !r.take('}'); {
-		if len(members) > 0 {
+		n := len(members)
+		if n > 0 {
 			if !r.take(',') {
 				return nil, refuseForm
 			}
 			r.space()
 		}
 		name, ok := r.name()
-		if r.space(); !ok || !r.take(':') {
+		if r.space(); !ok || n == maxMembers || !r.take(':') {
 			return nil, refuseForm
 		}
 		r.space()
 		start := r.i
-		if !r.value(maxDepth) || len(members) == maxMembers || ambiguous(members, name, known) {
+		hashes[n] = foldedHash(name)
+		if !r.value(maxDepth) || taken(members, hashes[:n+1], name) || otherCase(name, known) {
 			return nil, refuseForm
 		}
 		members = append(members, member{name, s[start:r.i]})
@@ -57,13 +62,38 @@ func readObject(members []member, s string, known []string) ([]member, error) {
 	return members, nil
 }
 
-func ambiguous(members []member, name string, known []string) bool {
+// taken says whether a member has this name already, in whatever case. hashes are those of the members and of name.
+func taken(members []member, hashes []uint32, name string) bool {
+	own := hashes[len(members)]
 	for i := range members {
-		if members[i].name == name {
+		if hashes[i] == own && strings.EqualFold(members[i].name, name) {
 			return true
 		}
 	}
-	return otherCase(name, known)
+	return false
+}
+
+// foldedHash is equal for names that strings.EqualFold calls equal.
+func foldedHash(name string) uint32 {
+	h := uint32(2166136261) // FNV-1a
+	for _, c := range name {
+		if c >= utf8.RuneSelf {
+			c = firstOfFold(c)
+		}
+		if c < utf8.RuneSelf {
+			c |= 0x20
+		}
+		h = (h ^ uint32(c)) * 16777619
+	}
+	return h
+}
+
+func firstOfFold(c rune) rune {
+	first := c
+	for f := unicode.SimpleFold(c); f != c; f = unicode.SimpleFold(f) {
+		first = min(first, f)
+	}
+	return first
 }
 
 // otherCase says whether name is one of known but for its case.

@@ -138,6 +138,7 @@ func TestVerifyTypes(t *testing.T) {
 		{"at+jwt,", ``, true},
 		{"at+jwt,", `"JWT"`, false},
 		{",JWT", `"JWT"`, true},
+		{"application/at+jwt", `"at+jwt"`, true},
 	} {
 		v := verifier()
 		v.Types = strings.Split(test.types, ",")
@@ -181,6 +182,9 @@ func TestVerifyClaims(t *testing.T) {
 		{"nbf", m{"nbf": now + 60}, true},
 		{"nbf later", m{"nbf": now + 61}, false},
 		{"nbf string", m{"nbf": "0"}, false},
+		{"nbf negative", m{"nbf": -1}, false},
+		{"nbf negative fraction", m{"nbf": -0.5}, false},
+		{"exp far, as an exponent", m{"exp": json.Number("3e11")}, false},
 		{"iat", m{"iat": now + 60}, true},
 		{"iat in the future", m{"iat": now + 61}, false},
 		{"iss other", m{"iss": "https://evil.example"}, false},
@@ -206,7 +210,10 @@ func TestVerifyClaims(t *testing.T) {
 		{"shadow of sub", m{"SUB": "admin"}, false},
 		{"shadow of scope", m{"Scope": "admin"}, false},
 		{"folds to sub", m{"\u017fub": "admin"}, false},
-		{"others in any case", m{"Email": "a", "email": "b"}, true},
+		{"others in any case", m{"Email": "a", "Groups": "b", "tenantId": "c"}, true},
+		{"others in two cases", m{"Email": "a", "email": "b"}, false},
+		{"others in two cases, not ASCII", m{"stra\u00dfe\u017f": "a", "STRA\u1e9eES": "b"}, false},
+		{"others that look alike", m{"e-mail": "a", "e\rmail": "b", "email@": "c", "email`": "d", "\u00e9": "e", "e\u0301": "f"}, true},
 		{"deep", m{"x": json.RawMessage(strings.Repeat("[", 31) + strings.Repeat("]", 31))}, true},
 		{"too deep", m{"x": json.RawMessage(strings.Repeat("[", 33) + strings.Repeat("]", 33))}, false},
 	} {

@@ -24,7 +24,7 @@ type Verifier struct {
 	Issuer   string   // required: the exact iss
 	Audience []string // required: aud must name one of these
 
-	// Types are the accepted values of typ, compared without case and without "application/"; "" stands for tokens
+	// Types are the accepted values of typ, compared without case and with or without "application/"; "" stands for tokens
 	// that have none. Empty: "JWT" or none, so that tokens made for another purpose (at+jwt, logout+jwt, dpop+jwt) are
 	// refused.
 	Types []string
@@ -214,7 +214,9 @@ func has(required []string, c *Claims) bool {
 	return true
 }
 
-func (v *Verifier) isAudience(name string) bool { return slices.Contains(v.Audience, name) }
+func (v *Verifier) isAudience(name string) bool {
+	return name != "" && slices.Contains(v.Audience, name)
+}
 
 func (v *Verifier) leeway() time.Duration {
 	if v.Leeway == 0 {
