@@ -112,6 +112,6 @@ func (l *Login) replay(w http.ResponseWriter, r *http.Request, f *flow) *Failure
 	if subject == "" {
 		return stray(errors.New("weblogin: the callback was used before"))
 	}
-	redirect(w, r, l.local(f.ReturnTo))
+	redirect(w, l.local(f.ReturnTo))
 	return nil
 }

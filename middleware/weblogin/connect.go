@@ -50,6 +50,6 @@ func (l *Login) attach(w http.ResponseWriter, r *http.Request, tok store.Token, 
 			return later(err) // the grant may be in use already: nothing is given back
 		}
 	}
-	redirect(w, r, l.local(returnTo))
+	redirect(w, l.local(returnTo))
 	return nil
 }

@@ -59,7 +59,7 @@ func (l *Login) fail(w http.ResponseWriter, r *http.Request, f Failure) {
 }
 
 // redirect is 303 always: the next request is a GET without what this one carried (RFC 9700 section 4.12).
-func redirect(w http.ResponseWriter, r *http.Request, to string) {
+func redirect(w http.ResponseWriter, to string) {
 	w.Header().Set("Location", to)
 	w.WriteHeader(http.StatusSeeOther)
 }

@@ -169,7 +169,7 @@ func (l *Login) finish(w http.ResponseWriter, r *http.Request, tok store.Token, 
 		}
 		return later(err)
 	}
-	redirect(w, r, l.local(returnTo))
+	redirect(w, l.local(returnTo))
 	return nil
 }
 

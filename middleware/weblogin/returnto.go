@@ -10,7 +10,7 @@ func isLocal(s string) bool {
 	if s == "" || s[0] != '/' || len(s) > 2048 || strings.Contains(s, "//") {
 		return false
 	}
-	for i := 0; i < len(s); i++ {
+	for i := range len(s) {
 		c := s[i]
 		if c <= ' ' || c > '~' || strings.IndexByte("\\\"<>^`{|}", c) >= 0 {
 			return false

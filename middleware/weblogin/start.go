@@ -47,7 +47,7 @@ func (l *Login) send(w http.ResponseWriter, r *http.Request, f *flow, begin func
 		return &Failure{Status: http.StatusInternalServerError, Text: textTryLater, Err: err}
 	}
 	l.makeRoom(w, r, size)
-	redirect(w, r, f.Flow.URL)
+	redirect(w, f.Flow.URL)
 	return nil
 }
 
