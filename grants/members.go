@@ -87,6 +87,9 @@ func skipValue(b []byte, i int) int {
 // eachField does for a form-encoded body what eachMember does for JSON; values come as JSON strings. Anything that does
 // not hold one of the two names by which an answer is known is not taken for one: HTML is a valid form too.
 func eachField(body []byte, visit func(name, value []byte)) bool {
+	if !bytes.Contains(body, []byte("access_token=")) && !bytes.Contains(body, []byte("error=")) {
+		return false
+	}
 	form, err := url.ParseQuery(strings.TrimSpace(string(body)))
 	if err != nil || form.Get("access_token") == "" && form.Get("error") == "" {
 		return false

@@ -141,7 +141,7 @@ func (c *Client) send(ctx context.Context, q *call) (*answer, error) {
 	if ans.status >= 300 && ans.status < 400 {
 		return nil, c.redirected(q, u, ans)
 	}
-	ans.body, err = io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
+	ans.body, err = readBody(resp.Body)
 	switch {
 	case len(ans.body) > maxBody:
 		ans.body = nil
@@ -155,6 +155,24 @@ func (c *Client) send(ctx context.Context, q *call) (*answer, error) {
 		}
 	}
 	return ans, c.after(ctx, q, ans)
+}
+
+// readBody reads at most one byte more than an answer may have, for which it allocates 1.7 MiB at most.
+func readBody(from io.Reader) ([]byte, error) {
+	b := make([]byte, 0, 512)
+	for len(b) <= maxBody {
+		if len(b) == cap(b) {
+			b = append(make([]byte, 0, min(4*cap(b), maxBody+1)), b...)
+		}
+		n, err := from.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		if err == io.EOF {
+			return b, nil
+		} else if err != nil {
+			return b, err
+		}
+	}
+	return b, nil
 }
 
 // encode writes the parameters where the method has them.
