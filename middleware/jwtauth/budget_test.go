@@ -2,12 +2,15 @@ package jwtauth_test
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/tokenkeep/tokenkeep/middleware"
+	"github.com/tokenkeep/tokenkeep/middleware/jwtauth"
 	"github.com/tokenkeep/tokenkeep/store"
 )
 
@@ -32,6 +35,48 @@ func TestAllocations(t *testing.T) {
 			t.Errorf("%s: %d of 1001 requests were served", alg, served)
 		}
 	}
+}
+
+// The memory is bounded in bytes too: the worst tokens, all different, take no more than is said.
+func TestHeap(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector keeps memory of its own")
+	}
+	s := newSigner(t, "a")
+	const most = 200
+	v := newVerifier(t, rules(s), &jwtauth.Options{MaxTokens: most})
+	worst := map[string]any{"x": strings.Repeat("x", 1200)}
+	for i := range 100 {
+		worst[fmt.Sprint("m", i)] = 1
+	}
+	fill := func(n int) {
+		for i := range n {
+			worst["sub"] = fmt.Sprint("user ", i)
+			token := mint(t, s, worst)
+			if len(token) < 3<<10 || len(token) > 4<<10 {
+				t.Fatalf("%d bytes", len(token))
+			}
+			if _, err := v.Verify(t.Context(), token); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	heap := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	fill(1)
+	before := heap()
+	fill(3 * most)
+	if grown := int64(heap()) - int64(before); grown > most*8<<10 {
+		t.Errorf("%d bytes a token", grown/most)
+	} else {
+		t.Logf("%d bytes a token", grown/most)
+	}
+	runtime.KeepAlive(v)
 }
 
 // What is refused before it is hashed costs nothing. Allocations are counted for the whole process: no parallel test.

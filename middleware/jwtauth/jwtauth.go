@@ -114,7 +114,7 @@ func (v *Verifier) known(ctx context.Context, credential string) (*known, error)
 	generation := v.current() // before the keys are asked for: what they change meanwhile is not remembered
 	key := facts.Key(credential)
 	if k, ok := v.seen.Get(key, now); ok && k.generation == generation {
-		if err := v.tokens.Check(k.claims, now); err != nil {
+		if err := v.tokens.Check(&k.claims, now); err != nil {
 			return nil, refused{err}
 		}
 		return k, nil

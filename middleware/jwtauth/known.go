@@ -10,7 +10,7 @@ import (
 
 // known is what a verified token says. It does not change.
 type known struct {
-	claims     *jose.Claims
+	claims     jose.Claims // without what [jose.Claims.Get] needs, which is as large again
 	scopes     []string
 	generation uint64
 }
@@ -24,7 +24,10 @@ func newKnown(c *jose.Claims) (*known, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &known{claims: c, scopes: scopes}, nil
+	return &known{scopes: scopes, claims: jose.Claims{
+		Issuer: c.Issuer, Subject: c.Subject, ID: c.ID, Audience: c.Audience,
+		Expires: c.Expires, NotBefore: c.NotBefore, IssuedAt: c.IssuedAt, Payload: c.Payload,
+	}}, nil
 }
 
 // scopesOf reads scope (RFC 8693 section 4.2) or, where there is none, scp: text with spaces, or a list. None known is
@@ -56,7 +59,7 @@ type issued struct {
 }
 
 func (k *known) record() *store.Record {
-	c := k.claims
+	c := &k.claims
 	r := new(issued)
 	r.rec.ID, r.rec.Subject, r.rec.Provider = c.ID, c.Subject, c.Issuer
 	r.rec.Token.TokenType, r.rec.Token.Expiry = "Bearer", c.Expires
