@@ -49,7 +49,7 @@ const (
 	leeway           = 30 * time.Second // what the server's clock and ours may differ
 )
 
-// New returns the verifier that asks client.IntrospectURL, authenticated as client. A nil o means the defaults; the
+// New returns the verifier that asks client.IntrospectURL, authenticated as client; it keeps a copy. A nil o means the defaults; the
 // error names every setting that is wrong.
 func New(client *grants.Client, o *Options) (*Verifier, error) {
 	if o == nil {
@@ -71,8 +71,12 @@ func New(client *grants.Client, o *Options) (*Verifier, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
+	named := *client
+	if named.Providers()[0] == "" { // no issuer and no token endpoint: then by what it is asked at
+		named.Provider = named.IntrospectURL
+	}
 	v := &Verifier{
-		client: client, provider: client.Providers()[0], audience: slices.Clone(o.Audience), life: o.Life,
+		client: &named, provider: named.Providers()[0], audience: slices.Clone(o.Audience), life: o.Life,
 		patience: patience + client.Timeout,
 	}
 	if v.life == 0 {

@@ -434,6 +434,23 @@ func TestNothingPrintsSecrets(t *testing.T) {
 	}
 }
 
+// A client that only asks about tokens has a name in records and errors all the same.
+func TestProviderWithoutName(t *testing.T) {
+	t.Parallel()
+	s := newServer()
+	v, err := introspect.New(&grants.Client{IntrospectURL: "https://id.example/introspect", ID: "api", Secret: "client-secret", HTTP: s.client()}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rec, err := v.Verify(t.Context(), "alice-token"); err != nil || rec.Provider != "https://id.example/introspect" {
+		t.Errorf("%v, %v", rec, err)
+	}
+	s.status = 500
+	if _, err := v.Verify(t.Context(), "another"); err == nil || !strings.Contains(err.Error(), "at https://id.example/introspect") {
+		t.Error(err)
+	}
+}
+
 func TestTwoVerifiersShareNothing(t *testing.T) {
 	t.Parallel()
 	one, two := newServer(), newServer()
