@@ -18,11 +18,12 @@ type answer struct {
 	IDToken, Scope         string
 }
 
-// answer tells p in d's words.
-func (d *dialect) answer(p *pair) *answer {
+// answer tells p in the words of c's dialect.
+func (c *client) answer(p *pair) *answer {
+	d := c.d
 	a := &answer{
 		AccessToken: p.access.Reveal(),
-		TokenType:   d.TokenType,
+		TokenType:   c.tokenType(p.key),
 		ExpiresIn:   seconds(p.expiry.Sub(p.now)),
 		IDToken:     p.idToken,
 		Scope:       strings.Join(p.scopes, " "),
@@ -76,6 +77,7 @@ type failure struct {
 	status      int
 	code        string
 	description string
+	scheme      string        // of the challenge at userinfo; "": Bearer
 	challenge   bool          // the client tried Basic, so it gets a challenge
 	retryAfter  time.Duration // 0: not told
 	cause       error         // for the log; nil when the request was at fault

@@ -27,6 +27,7 @@ type asked struct {
 	Scopes    []string  `json:"p,omitempty"`
 	Challenge string    `json:"h,omitempty"`
 	Nonce     string    `json:"n,omitempty"`
+	Key       string    `json:"k,omitempty"` // dpop_jkt
 	Subject   string    `json:"u,omitempty"` // with Options.Authenticate: who saw the page
 	Until     time.Time `json:"t"`
 }
@@ -151,7 +152,7 @@ func (s *Server) checkAuthorize(a *asked, c *client, p params) error {
 	case challenge != "" && !isChallenge(challenge):
 		return invalidRequest("code_challenge is malformed")
 	}
-	a.Challenge, a.Nonce = challenge, p["nonce"]
+	a.Challenge, a.Nonce, a.Key = challenge, p["nonce"], p["dpop_jkt"]
 	var err error
 	a.Scopes, err = c.grantable(p["scope"])
 	return err
@@ -197,7 +198,7 @@ func (s *Server) decide(w http.ResponseWriter, r *http.Request, m mount) {
 	if !ok {
 		return
 	}
-	req := &request{params{"grant_type": grantCode}, c}
+	req := &request{params: params{"grant_type": grantCode}, client: c}
 	if a.Implicit {
 		req.params["grant_type"] = grantImplicit
 	}
@@ -233,6 +234,7 @@ func (s *Server) allow(ctx context.Context, c *client, subject string, a *asked,
 	if !a.Implicit {
 		code, err := s.mintCode(ctx, who.subject, a.Scopes, state{
 			Client: a.Client, Redirect: a.Redirect, Asked: a.Explicit, Challenge: a.Challenge, Nonce: a.Nonce, Auth: who.auth,
+			Key: a.Key,
 		})
 		return url.Values{"code": {code.Reveal()}}, err
 	}
@@ -240,7 +242,7 @@ func (s *Server) allow(ctx context.Context, c *client, subject string, a *asked,
 	if err != nil {
 		return nil, err
 	}
-	told := c.d.answer(given)
+	told := c.answer(given)
 	return url.Values{
 		"access_token": {told.AccessToken}, "token_type": {told.TokenType}, "scope": {told.Scope},
 		"expires_in": {strconv.FormatInt(told.ExpiresIn, 10)},

@@ -24,6 +24,12 @@ type Client struct {
 	// private_key_jwt), made out to the Issuer alone.
 	Keys jose.KeySource
 
+	// DPoP binds the client's access tokens, and as a public client's its refresh tokens, to a key of its own: it proves in
+	// each token request that it has the key, and is refused without (RFC 9449, dpop_bound_access_tokens).
+	// [Server.Verify] refuses such access tokens, since a guard cannot see the proof: [Server.UserInfo] takes them, and
+	// resource servers that check cnf.
+	DPoP bool
+
 	// RedirectURIs are where authorize answers may go, compared byte for byte (RFC 9700 section 4.1.3).
 	RedirectURIs []string
 
@@ -95,6 +101,21 @@ func (c *client) stateSince(auth time.Time) json.RawMessage {
 	return state{Client: c.ID, Auth: auth}.raw()
 }
 
+// stateBound is c.state of a token that is bound to a key, if there is one.
+func (c *client) stateBound(key string) json.RawMessage {
+	if key == "" {
+		return c.state
+	}
+	return state{Client: c.ID, Key: key}.raw()
+}
+
+func (c *client) tokenType(key string) string {
+	if key == "" {
+		return c.d.TokenType
+	}
+	return "DPoP"
+}
+
 func (c *client) may(grant string) bool { return slices.Contains(c.Grants, grant) }
 
 // methods are the ways in which the client may authenticate.
@@ -150,6 +171,9 @@ func (c *client) faults() error {
 	}
 	if c.Keys != nil && c.secret != sha256.Sum256(nil) {
 		add("Keys: and a Secret, of which only one is needed")
+	}
+	if c.DPoP && (c.may(grantImplicit) || c.d.Reissue) {
+		add("DPoP: neither an implicit nor a reissued token can be bound to a key")
 	}
 	if c.public {
 		if c.may(grantCredentials) {

@@ -30,7 +30,9 @@ func TestWithOurOwnClient(t *testing.T) {
 		ID: "app", Keys: jose.KeySet{clientKey.Key()}, Scopes: []string{"openid", "read"}, RedirectURIs: []string{"https://app.example/cb"},
 		Grants:  []string{"authorization_code", "refresh_token", deviceGrant, "client_credentials"},
 		Dialect: &authserver.Dialect{Audience: []string{resource}},
-	}}, &authserver.Options{Issuer: issuer, Keys: []*jose.Signer{signer}, VerificationURI: "/device"})
+	}, {
+		ID: "bound", Secret: secret, DPoP: true, Scopes: []string{"openid", "read"}, Grants: []string{"password", "refresh_token"},
+	}}, &authserver.Options{Issuer: issuer, Keys: []*jose.Signer{signer}, VerificationURI: "/device", DPoPNonces: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,6 +101,16 @@ func TestWithOurOwnClient(t *testing.T) {
 	}
 	if rec, err := srv.Verify(ctx, device.AccessToken); err != nil || rec.Subject != "user-2" || !slices.Equal(rec.Token.Scopes, []string{"openid", "read"}) {
 		t.Errorf("record %v, %v", rec, err)
+	}
+	bound := *app
+	bound.ID, bound.Secret, bound.Auth, bound.Signer = "bound", secret, grants.ClientSecretBasic, nil
+	bound.DPoP = &grants.DPoP{Key: clientKey}
+	if tok, err = bound.Password(ctx, "bob", password); err != nil || tok.TokenType != "DPoP" || svc.valid(tok.AccessToken) {
+		t.Fatalf("bound: %v, %v", tok, err)
+	}
+	var info map[string]string
+	if err := bound.UserInfo(ctx, tok, &info); err != nil || info["sub"] != "user-2" {
+		t.Errorf("userinfo %v, %v", info, err)
 	}
 	if own, err := app.ClientCredentials(ctx, "read"); err != nil || !svc.valid(own.AccessToken) {
 		t.Errorf("client credentials: %v", err)

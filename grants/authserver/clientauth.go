@@ -12,6 +12,7 @@ import (
 type request struct {
 	params
 	client *client
+	key    string // the thumbprint of the key that the client has proved to have; "": none
 }
 
 // admit reads a request and authenticates its client (RFC 6749 sections 2.3 and 3.2). With an error the request is for the

@@ -47,7 +47,7 @@ func (s *Server) redeemOnce(ctx context.Context, req *request, h store.Handle) (
 		}
 		return nil, invalidGrant("the code was used before: what it gave is revoked")
 	}
-	who := login{subject: rec.Subject, auth: st.Auth, nonce: st.Nonce}
+	who := login{subject: rec.Subject, auth: st.Auth, nonce: st.Nonce, key: req.key}
 	p, err := s.begin(ctx, req.client, who, rec.Token.Scopes, req.client.may(grantRefresh))
 	if err != nil {
 		return nil, err
@@ -80,6 +80,8 @@ func (s *Server) checkCode(ctx context.Context, req *request, h store.Handle) (*
 		err = invalidGrant("the code is unknown or expired")
 	case redirect != st.Redirect && (st.Asked || redirect != ""): // RFC 6749 section 4.1.3
 		err = invalidGrant("redirect_uri is not the one that the code was sent to")
+	case st.Key != "" && st.Key != req.key:
+		err = invalidGrant("the code is bound to another key") // RFC 9449 section 10
 	case !verifies(req.params["code_verifier"], st.Challenge):
 		err = invalidGrant("code_verifier does not match the code_challenge")
 	}

@@ -167,7 +167,7 @@ func (s *Server) deviceToken(ctx context.Context, req *request) (*pair, error) {
 		return nil, invalidRequest("device_code is missing")
 	}
 	for range 10 { // a lost race: with the page, or with another poll
-		p, err := s.poll(ctx, req.client, store.Credential(purposeDevice, text))
+		p, err := s.poll(ctx, req, store.Credential(purposeDevice, text))
 		if !lost(err) {
 			return p, err
 		}
@@ -175,7 +175,8 @@ func (s *Server) deviceToken(ctx context.Context, req *request) (*pair, error) {
 	return nil, errors.New("authserver: device: too many conflicts")
 }
 
-func (s *Server) poll(ctx context.Context, c *client, h store.Handle) (*pair, error) {
+func (s *Server) poll(ctx context.Context, req *request, h store.Handle) (*pair, error) {
+	c := req.client
 	rec, err := s.tokens.Get(ctx, h)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, invalidGrant("the device_code is unknown")
@@ -199,7 +200,7 @@ func (s *Server) poll(ctx context.Context, c *client, h store.Handle) (*pair, er
 	case d.Decision == "":
 		return nil, s.pending(ctx, rec, d)
 	}
-	p, err := s.begin(ctx, c, login{subject: rec.Subject, auth: d.Auth}, rec.Token.Scopes, c.may(grantRefresh))
+	p, err := s.begin(ctx, c, login{subject: rec.Subject, auth: d.Auth, key: req.key}, rec.Token.Scopes, c.may(grantRefresh))
 	if err != nil {
 		return nil, err
 	}

@@ -234,7 +234,7 @@ func (s *Server) logDevice(ctx context.Context, c *client, err error) {
 	if errors.Is(err, store.ErrNotFound) {
 		err = invalidRequest("the code has expired or was used")
 	}
-	s.log(ctx, "device page", &request{params{"grant_type": grantDevice}, c}, err)
+	s.log(ctx, "device page", &request{params: params{"grant_type": grantDevice}, client: c}, err)
 }
 
 // showDevice shows the page, which carries at if somebody is signed in on it.

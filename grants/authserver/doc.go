@@ -52,4 +52,7 @@
 //	Revoke, Introspect   RFC 7009, RFC 7662
 //	UserInfo             OpenID Connect Core section 5.3
 //	Metadata, JWKS       RFC 8414 and OpenID Connect Discovery in one document, RFC 7517
+//
+// A client that signs instead of sharing a secret (RFC 7523), or whose tokens are bound to its key (RFC 9449), says so in
+// [Client].
 package authserver

@@ -9,22 +9,22 @@ import (
 
 // reused answers a refresh token that was spent: within the grace as its rule says, else as the rotation does.
 func (s *Server) reused(
-	ctx context.Context, c *client, family, rec *store.Record, st state, scopes []string,
+	ctx context.Context, c *client, family *store.Record, who login, rec *store.Record, st state, scopes []string,
 ) (*pair, error) {
 	if s.now().Before(st.Spent.Add(c.d.Grace)) {
 		switch c.d.GraceRule {
 		case GraceSame:
 			if rec.Token.RefreshToken != "" { // it may have been spent when there was no grace
-				return s.again(c, family, rec, st, scopes)
+				return s.again(c, who, rec, st, scopes)
 			}
 		case GraceSibling:
-			return s.succeed(ctx, c, family, rec, scopes)
+			return s.succeed(ctx, c, family, who, rec, scopes)
 		case GracePrevious:
 			if rec.Generation+1 >= family.Generation {
-				return s.succeed(ctx, c, family, rec, scopes)
+				return s.succeed(ctx, c, family, who, rec, scopes)
 			}
 		case GraceNewest:
-			if p, err := s.replace(ctx, c, family, rec, st, scopes); !errors.Is(err, errUsed) {
+			if p, err := s.replace(ctx, c, family, who, rec, st, scopes); !errors.Is(err, errUsed) {
 				return p, err
 			}
 		}
@@ -40,7 +40,7 @@ func (s *Server) reused(
 
 // keep puts the successor p into the record of the token it follows.
 func keep(rec *store.Record, st *state, p *pair) {
-	st.Gave = p.scopes
+	st.Gave, st.GaveKey = p.scopes, p.key
 	rec.Token.AccessToken, rec.Token.RefreshToken = p.access.Reveal(), p.refresh.Reveal()
 	rec.Token.Expiry, rec.Token.RefreshExpiry = p.expiry, p.refreshExpiry
 }
@@ -48,7 +48,7 @@ func keep(rec *store.Record, st *state, p *pair) {
 // kept returns the successor that the spent rec holds.
 func (s *Server) kept(rec *store.Record, st state) *pair {
 	return &pair{
-		id: st.By, now: s.now(), family: rec.Grant, scopes: st.Gave,
+		id: st.By, now: s.now(), family: rec.Grant, scopes: st.Gave, key: st.GaveKey,
 		access:  store.Credential(purposeAccess, rec.Token.AccessToken),
 		refresh: store.Credential(purposeRefresh, rec.Token.RefreshToken),
 		expiry:  rec.Token.Expiry, refreshExpiry: rec.Token.RefreshExpiry,
@@ -56,15 +56,14 @@ func (s *Server) kept(rec *store.Record, st state) *pair {
 }
 
 // again is [GraceSame].
-func (s *Server) again(c *client, family, rec *store.Record, st state, scopes []string) (*pair, error) {
+func (s *Server) again(c *client, who login, rec *store.Record, st state, scopes []string) (*pair, error) {
 	if !sameScopes(scopes, st.Gave) {
 		return nil, fail(400, "invalid_scope", "the refresh token was used a moment ago for another scope")
 	}
-	who, err := s.loginOf(c, family)
-	if err != nil {
-		return nil, err
-	}
 	p := s.kept(rec, st)
+	if p.key != who.key {
+		return nil, invalidGrant("the refresh token was used a moment ago with another key")
+	}
 	return p, s.signID(c, p, who)
 }
 
@@ -73,7 +72,9 @@ var errUsed = errors.New("authserver: the successor was used")
 
 // replace is [GraceNewest]: the pair that the last use got dies, then this one takes its place in rec. Between the two
 // nothing is lost: the next use finds a dead pair, which is as good as a live one to be replaced.
-func (s *Server) replace(ctx context.Context, c *client, family, rec *store.Record, st state, scopes []string) (*pair, error) {
+func (s *Server) replace(
+	ctx context.Context, c *client, family *store.Record, who login, rec *store.Record, st state, scopes []string,
+) (*pair, error) {
 	if rec.Token.RefreshToken == "" {
 		return nil, errUsed
 	}
@@ -84,7 +85,7 @@ func (s *Server) replace(ctx context.Context, c *client, family, rec *store.Reco
 	if err := s.tokens.Delete(ctx, last.access, ""); err != nil {
 		return nil, err
 	}
-	p, err := s.succeed(ctx, c, family, rec, scopes)
+	p, err := s.succeed(ctx, c, family, who, rec, scopes)
 	if err != nil {
 		return nil, err
 	}

@@ -22,6 +22,8 @@ type introspection struct {
 
 	Audience audience `json:"aud,omitempty"` // of a JWT, as is its ID
 	ID       string   `json:"jti,omitempty"`
+
+	Confirmation *confirmation `json:"cnf,omitempty"`
 }
 
 // Introspect returns the introspection endpoint (RFC 7662) for the clients of these dialects, for all clients when none is
@@ -67,6 +69,7 @@ func (s *Server) introspect(ctx context.Context, req *request) (introspection, e
 		a := introspection{
 			Active: true, Scope: strings.Join(rec.Token.Scopes, " "), Client: st.Client, TokenType: rec.Token.TokenType,
 			Expires: rec.Expires.Unix(), Issued: rec.Created.Unix(), Subject: rec.Subject, Issuer: s.issuer,
+			Confirmation: confirmationOf(st.Key),
 		}
 		if purpose == purposeAccess && strings.Count(text, ".") == 2 { // no opaque token has a dot
 			a.Audience, a.ID = s.clients[st.Client].d.Audience, rec.ID

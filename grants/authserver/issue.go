@@ -34,6 +34,9 @@ type state struct {
 	By    string    `json:"by,omitempty"`   // the ID of the pair it was spent for
 	Gave  []string  `json:"gave,omitempty"` // of a refresh token: the scopes of that pair's access token
 
+	Key     string `json:"jkt,omitempty"`      // of a token, or of a code: the thumbprint of the key it is bound to
+	GaveKey string `json:"gave_jkt,omitempty"` // of a refresh token: that of the pair's access token
+
 	Count int `json:"count,omitempty"` // of an attempts record: failures so far
 }
 
@@ -65,6 +68,7 @@ type pair struct {
 	family          store.Handle // zero: a client's own token
 	access, refresh store.Handle
 	idToken         string // "": none
+	key             string // the thumbprint of the key that the access token is bound to; "": none
 	scopes          []string
 	expiry          time.Time
 	refreshExpiry   time.Time
@@ -75,6 +79,7 @@ type login struct {
 	subject string
 	auth    time.Time // zero: not known, since the application has its own login
 	nonce   string
+	key     string // the thumbprint of the key that tokens are to be bound to; "": none
 }
 
 // signs reports whether a token with these scopes tells more of a login than its subject.
@@ -124,7 +129,7 @@ type refreshing struct {
 func (s *Server) mint(
 	ctx context.Context, c *client, family *store.Record, who login, scopes []string, now time.Time, next refreshing,
 ) (*pair, error) {
-	p := &pair{id: rand.Text(), now: now, scopes: scopes, expiry: now.Add(c.d.AccessTTL)}
+	p := &pair{id: rand.Text(), now: now, scopes: scopes, expiry: now.Add(c.d.AccessTTL), key: who.key}
 	if family != nil {
 		p.family = family.Handle
 		p.expiry = earlier(p.expiry, family.Expires)
@@ -134,7 +139,7 @@ func (s *Server) mint(
 	}
 	rec := &store.Record{
 		ID: p.id, Provider: s.issuer, Grant: p.family, Created: now, Updated: now, Expires: p.expiry,
-		Token: store.Token{TokenType: c.d.TokenType, Scopes: scopes, Expiry: p.expiry, Extra: c.state},
+		Token: store.Token{TokenType: c.tokenType(p.key), Scopes: scopes, Expiry: p.expiry, Extra: c.stateBound(p.key)},
 	}
 	if _, err := s.tokens.Put(ctx, p.access, rec); err != nil || !next.wanted {
 		return p, err
@@ -144,6 +149,9 @@ func (s *Server) mint(
 	// The same record once more, since the store has kept nothing of it.
 	rec.ID, rec.Generation, rec.Expires = rand.Text(), next.generation, p.refreshExpiry
 	rec.Token = store.Token{Scopes: next.scopes, Extra: c.state}
+	if c.public { // nothing else proves that it is the client's
+		rec.Token.Extra = c.stateBound(p.key)
+	}
 	_, err := s.tokens.Put(ctx, p.refresh, rec)
 	return p, err
 }

@@ -35,6 +35,7 @@ type metadata struct {
 
 	// of OpenID Connect, with keys
 	Subjects []string `json:"subject_types_supported,omitempty"`
+	DPoPAlgs []string `json:"dpop_signing_alg_values_supported,omitempty"`
 	IDAlgs   []string `json:"id_token_signing_alg_values_supported,omitempty"`
 	Claims   []string `json:"claims_supported,omitempty"`
 }
@@ -74,6 +75,9 @@ func (s *Server) metadata(e Endpoints) metadata {
 		doc.Scopes = append(doc.Scopes, c.Scopes...)
 		doc.GrantTypes = append(doc.GrantTypes, c.Grants...)
 		doc.AuthMethods = append(doc.AuthMethods, c.methods()...)
+		if c.DPoP {
+			doc.DPoPAlgs = assertionAlgs
+		}
 	}
 	for _, list := range []*[]string{&doc.Scopes, &doc.GrantTypes, &doc.AuthMethods} {
 		slices.Sort(*list)

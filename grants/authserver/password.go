@@ -25,7 +25,7 @@ func (s *Server) password(ctx context.Context, req *request) (*pair, error) {
 	if err != nil {
 		return nil, err
 	}
-	who := login{subject: subject, auth: s.now()}
+	who := login{subject: subject, auth: s.now(), key: req.key}
 	if !req.client.d.Reissue {
 		return s.begin(ctx, req.client, who, scopes, req.client.may(grantRefresh))
 	}

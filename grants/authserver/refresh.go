@@ -29,18 +29,22 @@ func (s *Server) refreshOnce(ctx context.Context, req *request, h store.Handle) 
 	if err != nil {
 		return nil, err
 	}
+	if st.Key != "" && st.Key != req.key {
+		return nil, invalidGrant("the refresh token is bound to another key") // RFC 9449 section 5
+	}
 	scopes, err := narrowed(req.params["scope"], rec.Token.Scopes)
 	if err != nil {
 		return nil, err
 	}
+	who, err := s.loginOf(c, family)
+	if err != nil {
+		return nil, err
+	}
+	who.key = req.key
 	if !st.Spent.IsZero() {
-		return s.reused(ctx, c, family, rec, st, scopes)
+		return s.reused(ctx, c, family, who, rec, st, scopes)
 	}
 	if c.d.Rotation == RotateNever {
-		who, err := s.loginOf(c, family)
-		if err != nil {
-			return nil, err
-		}
 		p, err := s.mint(ctx, c, family, who, scopes, s.now(), refreshing{})
 		if err != nil {
 			return nil, err
@@ -50,7 +54,7 @@ func (s *Server) refreshOnce(ctx context.Context, req *request, h store.Handle) 
 		return p, nil
 	}
 	// All is written, and unknown to anybody, before the old token is spent: a failure on the way spends nothing.
-	p, err := s.succeed(ctx, c, family, rec, scopes)
+	p, err := s.succeed(ctx, c, family, who, rec, scopes)
 	if err != nil {
 		return nil, err
 	}
@@ -74,11 +78,9 @@ func (s *Server) refreshOnce(ctx context.Context, req *request, h store.Handle) 
 
 // succeed creates the pair that follows the refresh token rec. The new refresh token is for all that the old one was for,
 // even if the access token is not (RFC 6749 section 6).
-func (s *Server) succeed(ctx context.Context, c *client, family, rec *store.Record, scopes []string) (*pair, error) {
-	who, err := s.loginOf(c, family)
-	if err != nil {
-		return nil, err
-	}
+func (s *Server) succeed(
+	ctx context.Context, c *client, family *store.Record, who login, rec *store.Record, scopes []string,
+) (*pair, error) {
 	return s.mint(ctx, c, family, who, scopes, s.now(), refreshing{true, rec.Token.Scopes, rec.Generation + 1})
 }
 

@@ -84,7 +84,7 @@ var known = map[string]bool{
 	"token_type_hint": true, "response_type": true, "state": true, "code_challenge": true,
 	"code_challenge_method": true, "request": true, "decision": true, "nonce": true, "prompt": true, "request_uri": true,
 	"response_mode": true, "device_code": true, "user_code": true,
-	"client_assertion": true, "client_assertion_type": true,
+	"dpop_jkt": true, "client_assertion": true, "client_assertion_type": true,
 }
 
 // set adds a parameter and tells what is wrong with it.

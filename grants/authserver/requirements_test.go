@@ -55,6 +55,7 @@ var proofs = map[string][]string{
 	"assertions of clients are for the issuer alone, and work once":    {"TestAssertion", "TestAssertionWorksOnce", "TestAssertionAndOtherMethods", "TestAssertionKeysUnavailable", "TestAssertionFaults"},
 	"pushed requests":                                                  {"TestPushedAuthorization", "TestPushedAuthorizationErrors"},
 	"the project's own client finds its way":                           {"TestWithOurOwnClient"},
+	"tokens bound to a key":                                            {"TestProof", "TestBoundTokens", "TestBoundRefresh", "TestBoundCode", "TestProofNonces", "TestEachProofWorksOnce", "TestDPoPFaults"},
 	"discovery":                                                        {"TestMetadata", "TestDiscovery"},
 	"the device flow polls, slows down, expires and is denied":         {"TestDeviceFlow", "TestDevicePolling", "TestDeviceExpires", "TestDeviceDenied"},
 	"the endpoints of the public documents":                            {"TestUlule", "TestUluleConnect", "TestBreakOut", "TestUshahidi", "TestRequestsOAuthlib"},

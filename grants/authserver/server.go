@@ -53,6 +53,10 @@ type Options struct {
 	// kid of its own and is no HMAC secret. nil: none of these tokens, and no scope "openid". See [Server.SetKeys].
 	Keys []*jose.Signer
 
+	// DPoPNonces asks for a nonce of this server in each proof (RFC 9449 section 8), so that none can be made in advance.
+	// With several processes it needs a Ring.
+	DPoPNonces bool
+
 	// UserInfo returns what the userinfo endpoint tells, encoded as JSON, about an access token's record as
 	// [Server.Verify] returned it. nil tells sub, the subject. With the scope openid sub is told whatever this returns.
 	// store.ErrNotFound means that the user is gone.
@@ -92,6 +96,7 @@ type Server struct {
 	origins      http.CrossOriginProtection
 	keys         atomic.Pointer[keys]
 	turns        turns
+	nonces       bool
 }
 
 // New returns a Server that keeps what it issues in tokens and serves clients. users may be nil if no client asks for
@@ -105,7 +110,7 @@ func New(tokens store.TokenStore, users Users, clients []Client, o *Options) (*S
 		dialects: map[*Dialect]*dialect{}, clients: map[string]*client{}, owners: map[string]*client{},
 		turns:  turns{queue: map[[32]byte]*turn{}},
 		issuer: o.Issuer, authenticate: o.Authenticate, page: o.Page, scopes: o.Scopes, ring: o.Ring, userInfo: o.UserInfo,
-		codeTTL: o.CodeTTL, maxAttempts: o.MaxAttempts, logger: o.Logger, clock: o.Now,
+		nonces: o.DPoPNonces, codeTTL: o.CodeTTL, maxAttempts: o.MaxAttempts, logger: o.Logger, clock: o.Now,
 	}
 	errs := []error{s.setDefaults()}
 	add := func(format string, args ...any) { errs = append(errs, fmt.Errorf("authserver: "+format, args...)) }
@@ -188,6 +193,9 @@ func (s *Server) addClient(from *Client) error {
 	page := c.may(grantCode) || c.may(grantImplicit) || c.may(grantDevice)
 	if s.users == nil && (c.may(grantPassword) || (page && s.authenticate == nil)) {
 		errs = append(errs, fmt.Errorf("authserver: client %q: its grants need Users", c.ID))
+	}
+	if c.DPoP && s.issuer == "" {
+		errs = append(errs, fmt.Errorf("authserver: client %q: DPoP: its proofs need an Issuer to name", c.ID))
 	}
 	if c.Keys != nil && s.issuer == "" {
 		errs = append(errs, fmt.Errorf("authserver: client %q: Keys: its assertions need an Issuer to be made out to", c.ID))

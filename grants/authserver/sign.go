@@ -39,6 +39,20 @@ type claims struct {
 	Authorized string `json:"azp,omitempty"`
 	Nonce      string `json:"nonce,omitempty"`
 	AccessHash string `json:"at_hash,omitempty"`
+
+	Confirmation *confirmation `json:"cnf,omitempty"`
+}
+
+// confirmation names the key that a token is bound to (RFC 9449 section 6).
+type confirmation struct {
+	Thumbprint string `json:"jkt"`
+}
+
+func confirmationOf(key string) *confirmation {
+	if key == "" {
+		return nil
+	}
+	return &confirmation{key}
 }
 
 func (s *Server) claims(p *pair, who login) claims {
@@ -58,6 +72,7 @@ func (s *Server) sign(c *client, p *pair, who login) error {
 	}
 	claims := s.claims(p, who)
 	claims.Audience, claims.ID, claims.Client, claims.Scope = c.d.Audience, p.id, c.ID, strings.Join(p.scopes, " ")
+	claims.Confirmation = confirmationOf(p.key)
 	text, err := s.signed("at+jwt", s.keys.Load(), claims)
 	if err != nil {
 		return err

@@ -14,6 +14,9 @@ func (s *Server) Token(dialects ...*Dialect) http.Handler {
 		var a *answer
 		req, err := s.admit(w, r, m)
 		if err == nil {
+			err = s.bind(w, r, req)
+		}
+		if err == nil {
 			a, err = s.grant(r.Context(), req)
 		}
 		s.log(r.Context(), "token request", req, err)
@@ -51,7 +54,7 @@ func (s *Server) grant(ctx context.Context, req *request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := req.client.d.answer(p)
+	a := req.client.answer(p)
 	if grantType == grantRefresh && req.client.d.OmitRefresh {
 		a.RefreshToken, a.RefreshExpiresIn = "", 0
 	}
@@ -64,5 +67,5 @@ func (s *Server) clientCredentials(ctx context.Context, req *request) (*pair, er
 	if err != nil {
 		return nil, err
 	}
-	return s.mint(ctx, req.client, nil, login{subject: req.client.ID}, scopes, s.now(), refreshing{})
+	return s.mint(ctx, req.client, nil, login{subject: req.client.ID, key: req.key}, scopes, s.now(), refreshing{})
 }

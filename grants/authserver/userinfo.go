@@ -1,7 +1,6 @@
 package authserver
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -14,8 +13,8 @@ import (
 // maxCredential bounds an access token before it is hashed.
 const maxCredential = 8 << 10
 
-// UserInfo returns the userinfo endpoint: GET or POST with an access token of this server in the Authorization header is
-// answered with what [Options.UserInfo] says, if its login was granted all of scopes. An application that wants more of
+// UserInfo returns the userinfo endpoint: GET or POST with an access token of this server in the Authorization header, and a
+// proof of its key if it is bound to one, is answered with what [Options.UserInfo] says, if its login was granted all of scopes. An application that wants more of
 // its resources than this uses a guard around them.
 func (s *Server) UserInfo(scopes ...string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -24,7 +23,7 @@ func (s *Server) UserInfo(scopes ...string) http.Handler {
 			fail(http.StatusMethodNotAllowed, "invalid_request", "the method must be GET or POST").write(w)
 			return
 		}
-		info, err := s.info(r.Context(), r.Header.Values("Authorization"), scopes)
+		info, err := s.info(w, r, scopes)
 		if err != nil {
 			deny(w, failureOf(err), scopes)
 			return
@@ -33,7 +32,8 @@ func (s *Server) UserInfo(scopes ...string) http.Handler {
 	})
 }
 
-func (s *Server) info(ctx context.Context, headers, scopes []string) (any, error) {
+func (s *Server) info(w http.ResponseWriter, r *http.Request, scopes []string) (any, error) {
+	ctx, headers := r.Context(), r.Header.Values("Authorization")
 	invalid := fail(http.StatusUnauthorized, "invalid_token", "the access token is unknown, expired or revoked")
 	if len(headers) == 0 {
 		return nil, fail(http.StatusUnauthorized, "", "")
@@ -43,14 +43,17 @@ func (s *Server) info(ctx context.Context, headers, scopes []string) (any, error
 	switch {
 	case len(headers) > 1:
 		return nil, invalidRequest("more than one Authorization header")
-	case !strings.EqualFold(scheme, "Bearer"): // as good as no token (RFC 6750 section 3.1)
+	case !strings.EqualFold(scheme, "Bearer") && !strings.EqualFold(scheme, "DPoP"): // as good as none (RFC 6750 section 3.1)
 		return nil, fail(http.StatusUnauthorized, "", "")
 	case credential == "":
 		return nil, invalidRequest("the Authorization header has no token")
 	case len(credential) > maxCredential:
 		return nil, invalid
 	}
-	rec, err := s.Verify(ctx, credential)
+	rec, st, err := s.live(ctx, store.Credential(purposeAccess, credential))
+	if err == nil {
+		err = s.confirm(w, r, st.Key, strings.EqualFold(scheme, "DPoP"), credential)
+	}
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return nil, invalid
@@ -91,6 +94,9 @@ func withSub(info any, subject string) (any, error) {
 func deny(w http.ResponseWriter, f *failure, scopes []string) {
 	if f.status < http.StatusInternalServerError {
 		challenge := `Bearer realm="userinfo"`
+		if f.scheme != "" {
+			challenge = f.scheme + ` algs="` + strings.Join(assertionAlgs, " ") + `"`
+		}
 		if f.code != "" {
 			challenge += `, error="` + f.code + `"`
 		}
