@@ -38,7 +38,7 @@ type metadata struct {
 // not offer Basic.
 //
 // The document must name exactly c.Issuer, and its endpoints must be https, or on the issuer's own loopback host. Keep
-// the result: each call asks anew.
+// the result: each call asks anew. Keys is a *jose.Remote then, whose Close ends a fetch under way.
 func Discover(ctx context.Context, c *Client) (*Client, error) {
 	if c.Issuer == "" {
 		return nil, c.misconfigured(&call{what: "discovery"}, errors.New("Issuer is empty"))
@@ -163,7 +163,7 @@ func (c *Client) chooseKeys(issuer *url.URL, at string) error {
 	if err := c.discovered(issuer, "jwks_uri", at); err != nil {
 		return err
 	}
-	keys, err := jose.NewRemote(at, &jose.RemoteOptions{HTTP: c.HTTP, Now: c.Now})
+	keys, err := jose.NewRemote(at, &jose.RemoteOptions{HTTP: c.HTTP, Now: c.Now, InsecureAllowHTTP: c.InsecureAllowHTTP})
 	if err != nil {
 		return err
 	}

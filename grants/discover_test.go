@@ -79,6 +79,24 @@ func TestDiscoverAliases(t *testing.T) {
 	}
 }
 
+// Keys come over the client's own transport, and over plain http only where the client's other requests may.
+func TestDiscoveredKeysTransport(t *testing.T) {
+	t.Parallel()
+	var asked []string
+	c := &grants.Client{Issuer: "http://as.example", ID: "id", Auth: grants.None, InsecureAllowHTTP: true}
+	c.HTTP = &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+		asked = append(asked, r.URL.Path)
+		return response(200, `{"issuer":"http://as.example","token_endpoint":"http://as.example/t","jwks_uri":"http://as.example/k","keys":[]}`, http.Header{}), nil
+	})}
+	d, err := grants.Discover(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Keys.Keys(t.Context(), ""); err != nil || len(asked) != 2 || asked[1] != "/k" {
+		t.Errorf("%v, asked for %q", err, asked)
+	}
+}
+
 func TestDiscoverRefuses(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ name, doc, want string }{

@@ -302,8 +302,9 @@ func TestURLsAreKept(t *testing.T) {
 
 func TestConcurrentUse(t *testing.T) {
 	t.Parallel()
-	s := answering(t, 200, okBody)
+	s := scripted(t, withNonce("N1", 200, okBody))
 	c := s.client()
+	c.DPoP, c.Auth, c.Secret, c.Signer = &grants.DPoP{Key: signer("ES256")}, grants.PrivateKeyJWT, "", signer("ES256")
 	done := make(chan error)
 	for range 20 {
 		go func() {

@@ -33,6 +33,10 @@ type RemoteOptions struct {
 	HTTP *http.Client
 	// Now is the clock; default time.Now.
 	Now func() time.Time
+
+	// InsecureAllowHTTP accepts plain http for hosts that are not loopback: whoever is on the way can then replace the
+	// keys.
+	InsecureAllowHTTP bool
 }
 
 // Remote is the JWK Set at a URL (RFC 7517), usually an authorization server's jwks_uri. It follows rotation:
@@ -72,7 +76,7 @@ func NewRemote(jwksURL string, o *RemoteOptions) (*Remote, error) {
 	if o == nil {
 		o = &RemoteOptions{}
 	}
-	u, err := parseURL(jwksURL)
+	u, err := parseURL(jwksURL, o.InsecureAllowHTTP)
 	errs := []error{err}
 	r := &Remote{url: u, maxAge: o.MaxAge, maxStale: o.MaxStale, now: o.Now, transport: transportOf(o.HTTP)}
 	if r.maxAge == 0 {
@@ -93,12 +97,12 @@ func NewRemote(jwksURL string, o *RemoteOptions) (*Remote, error) {
 	return r, nil
 }
 
-func parseURL(s string) (*url.URL, error) {
+func parseURL(s string, anyHTTP bool) (*url.URL, error) {
 	u, err := url.Parse(s)
 	switch {
 	case err != nil || u.Host == "" || u.User != nil || u.Fragment != "":
 		return nil, errors.New("jose: the key set's URL is not an absolute one without user and fragment")
-	case u.Scheme == "https", u.Scheme == "http" && loopback(u.Hostname()):
+	case u.Scheme == "https", u.Scheme == "http" && (anyHTTP || loopback(u.Hostname())):
 		return u, nil
 	}
 	return nil, fmt.Errorf("jose: the key set's URL at %q must be https (http only for loopback hosts)", u.Host)

@@ -386,6 +386,9 @@ func TestNewRemoteRefuses(t *testing.T) {
 			t.Errorf("%q: %v", url, err)
 		}
 	}
+	if _, err := jose.NewRemote("http://issuer.example/jwks", &jose.RemoteOptions{InsecureAllowHTTP: true}); err != nil {
+		t.Errorf("http, allowed: %v", err)
+	}
 	for _, url := range []string{"https://issuer.example/jwks?x=1", "http://127.0.0.1:8080/", "http://[::1]/", "http://localhost/jwks"} {
 		if _, err := jose.NewRemote(url, nil); err != nil {
 			t.Errorf("%q: %v", url, err)
