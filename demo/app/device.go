@@ -65,7 +65,7 @@ func (p *partner) beginDevice(w http.ResponseWriter, r *http.Request, way *way) 
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
-	w.Write(body.Bytes()) //nolint:errcheck // the client left
+	w.Write(body.Bytes()) // the client left
 }
 
 // deviceState is a grants.DeviceFlow as the cookie has it.
@@ -98,7 +98,7 @@ func (p *partner) openDevice(r *http.Request, way *way) (*grants.DeviceFlow, err
 
 // finishDevice answers when the user has decided.
 func (p *partner) finishDevice(w http.ResponseWriter, r *http.Request, way *way) {
-	http.NewResponseController(w).SetReadDeadline(time.Time{}) //nolint:errcheck // then the wait is shorter
+	http.NewResponseController(w).SetReadDeadline(time.Time{}) // then the wait is shorter
 	flow, err := p.openDevice(r, way)
 	if err != nil {
 		p.show(w, r, http.StatusBadRequest, "This sign-in cannot be completed: please start again.")

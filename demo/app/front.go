@@ -155,7 +155,7 @@ func (f *front) start(i int) (*member, error) {
 	case <-time.After(startPatience):
 		err = fmt.Errorf("demo: replica %d took too long to start", i)
 	}
-	cmd.Process.Kill() //nolint:errcheck // it may be gone
+	cmd.Process.Kill() // it may be gone
 	return nil, err
 }
 
@@ -174,7 +174,7 @@ func (f *front) follow(i int, m *member, out io.Reader, ready chan<- struct{}) {
 			close(ready)
 		}
 	}
-	m.cmd.Wait() //nolint:errcheck // however it ended
+	m.cmd.Wait() // however it ended
 	close(m.dead)
 	if m.url == nil {
 		close(ready)
@@ -203,7 +203,7 @@ func (f *front) replicas(_ string, n int) ([]target, error) {
 	var targets []target
 	for i := range min(n, len(f.members)) {
 		m := f.members[i]
-		targets = append(targets, target{m.url.String(), func() { m.cmd.Process.Kill() }}) //nolint:errcheck // it may be gone
+		targets = append(targets, target{m.url.String(), func() { m.cmd.Process.Kill() }}) // it may be gone
 	}
 	return targets, nil
 }
@@ -218,7 +218,7 @@ func (f *front) close(ctx context.Context) error {
 	f.mu.Unlock()
 	for _, m := range members {
 		if m != nil {
-			m.in.Close() //nolint:errcheck // it may be gone
+			m.in.Close() // it may be gone
 		}
 	}
 	done := make(chan struct{})
@@ -232,7 +232,7 @@ func (f *front) close(ctx context.Context) error {
 	case <-ctx.Done():
 		for _, m := range members {
 			if m != nil {
-				m.cmd.Process.Kill() //nolint:errcheck // it may be gone
+				m.cmd.Process.Kill() // it may be gone
 			}
 		}
 		<-done

@@ -104,7 +104,7 @@ func (h *hub) stream(w http.ResponseWriter, r *http.Request, record string) {
 	out := http.NewResponseController(w)
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
-	out.SetReadDeadline(time.Time{}) //nolint:errcheck // then the browser comes back when it is over
+	out.SetReadDeadline(time.Time{}) // then the browser comes back when it is over
 	events, stop := h.listen(record, 64)
 	defer stop()
 	alive := time.NewTicker(keepAlive)

@@ -80,7 +80,7 @@ func (m *mortalStateless) Coordinator() store.TokenStore {
 
 // Bind passes on what sealed cookies are bound to.
 func (m *mortalStateless) Bind(name string) error {
-	if b, ok := m.tokens.(interface{ Bind(string) error }); ok {
+	if b, ok := m.tokens.(interface{ Bind(name string) error }); ok {
 		return b.Bind(name)
 	}
 	return nil

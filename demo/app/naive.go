@@ -55,12 +55,12 @@ func (s *storm) runNaive(ctx context.Context, o order, lines chan<- line) error 
 	call := func(i int) (int, error) {
 		n := sources[i%len(sources)]
 		tok, err := n.token(ctx)
-		if err != nil {
-			return http.StatusUnauthorized, nil //nolint:nilerr // that is what its user gets
+		if err == nil {
+			var u user
+			err = n.client.UserInfo(ctx, tok, &u)
 		}
-		var u user
-		if n.client.UserInfo(ctx, tok, &u) != nil {
-			return http.StatusUnauthorized, nil
+		if err != nil { // what its user gets
+			return http.StatusUnauthorized, nil //nolint:nilerr // it is an answer
 		}
 		return http.StatusOK, nil
 	}

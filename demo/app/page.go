@@ -144,7 +144,7 @@ func (p *partner) show(w http.ResponseWriter, r *http.Request, status int, probl
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	w.Write(body.Bytes()) //nolint:errcheck // the client left
+	w.Write(body.Bytes()) // the client left
 }
 
 func parsePage() (*template.Template, error) { return template.ParseFS(web, "web/*.html") }

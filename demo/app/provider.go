@@ -165,5 +165,5 @@ func writeJSON(w http.ResponseWriter, v any) {
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
-	json.NewEncoder(w).Encode(v) //nolint:errcheck // the client left
+	json.NewEncoder(w).Encode(v) // the client left
 }

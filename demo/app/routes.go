@@ -117,7 +117,7 @@ const textNoList = "This store cannot tell which sessions there are: sign out in
 func signedIn(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
-	io.WriteString(w, popupPage) //nolint:errcheck // the client left
+	io.WriteString(w, popupPage) // the client left
 }
 
 const popupPage = `<!doctype html>
@@ -241,5 +241,5 @@ func refuse(w http.ResponseWriter, status int, code, description string) {
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	json.NewEncoder(w).Encode(map[string]string{"error": code, "error_description": description}) //nolint:errcheck // the client left
+	json.NewEncoder(w).Encode(map[string]string{"error": code, "error_description": description}) // the client left
 }

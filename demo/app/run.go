@@ -71,7 +71,7 @@ func serve(ctx context.Context, cfg config, stdout, stderr io.Writer) error {
 		var over context.CancelFunc
 		ctx, over = context.WithCancel(context.WithoutCancel(ctx))
 		go func() {
-			io.Copy(io.Discard, os.Stdin) //nolint:errcheck // whatever ends it
+			io.Copy(io.Discard, os.Stdin) // whatever ends it
 			over()
 		}()
 		go d.tellFront(stdout)

@@ -155,7 +155,8 @@ func (s *stage) understudy(kind string, number int) (*understudy, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := newPartner(s.d, kind, tokens, number) // its own keeper and guard
+	// a keeper and a guard of its own: nothing but the store is shared
+	p, err := newPartner(s.d, kind, tokens, number)
 	if err != nil {
 		return nil, err
 	}
@@ -172,5 +173,5 @@ func (s *stage) understudy(kind string, number int) (*understudy, error) {
 // kill stops the replica dead: its callers lose their connections, and nothing it still does has an effect.
 func (u *understudy) kill() {
 	u.life.dead.Store(true)
-	u.at.server.Close() //nolint:errcheck // that is the point
+	u.at.server.Close() // that is the point
 }

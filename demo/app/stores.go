@@ -22,7 +22,7 @@ import (
 type Store struct {
 	Name string // as -store and the page's picker have it, such as "postgres"
 	Text string // what it can and cannot do, in a sentence
-	Open func(ring *seal.Ring) (tokens store.TokenStore, close func() error, err error)
+	Open func(ring *seal.Ring) (tokens store.TokenStore, end func() error, err error)
 }
 
 // stores are where the two halves keep what they know: never in the same table, nor under the same key.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -115,7 +116,7 @@ func TestReplicas(t *testing.T) {
 	cfg := onDisk(t.TempDir(), sqlite)
 	cfg.replicas = 3
 	cfg.spawn = func(args []string) *exec.Cmd {
-		args = args[:len(args):len(args)]
+		args = slices.Clone(args)
 		for i, a := range args { // the test's way to pass arguments knows no empty ones
 			if a == "" {
 				args[i] = "127.0.0.1:1"

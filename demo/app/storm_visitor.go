@@ -94,6 +94,6 @@ func (v *visitor) do(ctx context.Context, method, to string, form url.Values, in
 func (v *visitor) leave(at string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	v.do(ctx, http.MethodPost, at+"/logout", nil, nil) //nolint:errcheck // it would expire
+	v.do(ctx, http.MethodPost, at+"/logout", nil, nil) // it would expire
 	v.http.CloseIdleConnections()
 }

@@ -43,6 +43,10 @@ func tour(ctx context.Context, out io.Writer) int {
 	t.visit(ctx, "The app with tokens in cookies", config{store: cookie}, (*tourist).everything)
 	t.visit(ctx, "Cookies, with a database behind them", onDisk(dir, cookie), (*tourist).arriving)
 	t.visit(ctx, "Cookies again, after a restart", t.again(), (*tourist).returning)
+	t.visit(ctx, "Other ways in", config{store: memory}, (*tourist).ways)
+	for _, kind := range []string{memory, sqlite, cookie} {
+		t.visit(ctx, "Several replicas, tokens in "+kind, t.stormy(dir, kind), (*tourist).replicas)
+	}
 	t.visit(ctx, "Access tokens of one second", config{store: memory, accessTTL: time.Second}, (*tourist).shortLives)
 	if ctx.Err() != nil {
 		t.failed = append(t.failed, "interrupted")
@@ -64,6 +68,18 @@ func newTourist(out io.Writer) *tourist {
 		out: io.MultiWriter(out, told), told: told, logs: &logs{}, secrets: map[string]bool{},
 		http: &http.Transport{MaxIdleConnsPerHost: 256},
 	}
+}
+
+// stormy is a configuration for several replicas.
+func (t *tourist) stormy(dir, kind string) config {
+	if kind == memory {
+		return config{store: memory}
+	}
+	cfg := onDisk(filepath.Join(dir, "storm"), kind)
+	if err := os.MkdirAll(filepath.Dir(cfg.db), 0o700); err != nil {
+		t.failed = append(t.failed, err.Error())
+	}
+	return cfg
 }
 
 func onDisk(dir, kind string) config {

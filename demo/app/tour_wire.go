@@ -122,6 +122,7 @@ func (q ask) send(t http.RoundTripper) (*answer, error) {
 var secretNames = map[string]bool{
 	"password": true, "client_secret": true, "code": true, "refresh_token": true, "code_verifier": true, "state": true,
 	"request": true, "access_token": true, "handle": true, "token": true, "code_challenge": true,
+	"fragment": true, "user_code": true,
 }
 
 // curl returns q in curl's words, secrets shortened.
@@ -221,6 +222,9 @@ func (a *answer) lines() []string {
 		}
 	}
 	body := shortJSON(a.body)
+	if n := strings.Count(a.body, "\n"); a.header.Get("Content-Type") == "application/x-ndjson" {
+		body = fmt.Sprintf("(%d lines)", n)
+	}
 	if strings.HasPrefix(a.header.Get("Content-Type"), "text/html") {
 		body = "(a page)"
 		if m := title.FindStringSubmatch(a.body); m != nil {

@@ -22,7 +22,7 @@
     width = Math.max(280, sky.parentElement.clientWidth);
     sky.replaceChildren();
     sky.setAttribute("viewBox", "0 0 " + width + " " + height);
-    run = { order, room, row: room / perLane, calls: [], asked: [], marks: [], began: performance.now(), over: null, sky };
+    run = { order, room, row: room / perLane, calls: [], asked: [], marks: [], ready: {}, began: performance.now(), over: null, sky };
     label("provider", top + 3);
     for (let i = 0; i < order.replicas; i++) {
       const y = laneTop(i + 1);
@@ -44,6 +44,10 @@
     for (const c of run.calls) {
       c.e.setAttribute("x", x(c.at));
       c.e.setAttribute("width", Math.max(1.5, x(c.end ?? now()) - x(c.at)));
+      if (!c.tail) continue;
+      const from = Math.min(x(c.end) - 2, Math.max(x(c.at), x(run.ready[c.replica] ?? c.at)));
+      c.tail.setAttribute("x", from);
+      c.tail.setAttribute("width", x(c.end) - from);
     }
     for (const a of run.asked) {
       a.e.setAttribute("x", x(a.at));
@@ -67,12 +71,13 @@
     sent(l) {
       const row = Math.floor((l.call - 1) / run.order.replicas);
       const e = make("rect", { y: laneTop(l.replica) + row * run.row, height: Math.max(1, run.row - 1), class: "call" }, run.sky);
-      run.calls[l.call - 1] = { at: l.at, e };
+      run.calls[l.call - 1] = { at: l.at, replica: l.replica, e };
     },
     done(l) {
       const c = run.calls[l.call - 1];
       c.end = l.at;
       c.e.classList.add(l.status === 200 ? "good" : "bad");
+      c.tail = make("rect", { y: c.e.getAttribute("y"), height: c.e.getAttribute("height"), class: l.status === 200 ? "tail good" : "tail bad" }, run.sky);
     },
     asked(l) {
       const n = run.asked.length;
@@ -87,7 +92,8 @@
       if (l.outcome !== "200") a.e.classList.add("bad");
     },
     killed(l) { mark(l, "killed"); },
-    refreshed(l) { if (l.replica) mark(l, "refreshed"); },
+    refreshed(l) { mark(l, "refreshed"); run.ready[l.replica] ??= l.at; },
+    adopted(l) { run.ready[l.replica] ??= l.at; },
     over(l) { run.over = l; },
   };
 
