@@ -16,7 +16,7 @@ import (
 // Client is an application that may ask for tokens. It prints without its secret. The zero value, with Grants set, is
 // the client of requests that name none: a login form of the application's own.
 type Client struct {
-	ID     string
+	ID     string // its client_id
 	Secret string // "" and no Keys: a public client, which must use PKCE and rotating refresh tokens
 	Name   string // shown on the authorize page; "" means ID
 

@@ -9,7 +9,14 @@ import (
 // Endpoints are where the application has mounted what [Server.Metadata] tells about: URLs, or paths at the issuer's
 // host. An empty one is left out.
 type Endpoints struct {
-	Authorize, PushedAuthorization, Token, DeviceAuthorization, Revoke, Introspect, UserInfo, JWKS string
+	Authorize           string // of [Server.Authorize]
+	PushedAuthorization string // of [Server.PushedAuthorization]
+	Token               string // of [Server.Token]
+	DeviceAuthorization string // of [Server.DeviceAuthorization]
+	Revoke              string // of [Server.Revoke]
+	Introspect          string // of [Server.Introspect]
+	UserInfo            string // of [Server.UserInfo]
+	JWKS                string // of [Server.JWKS]
 }
 
 type metadata struct {

@@ -25,7 +25,7 @@ type Page struct {
 
 // Scope is one scope as shown to a user.
 type Scope struct {
-	Name string
+	Name string // as requested
 	Text string // Options.Scopes' text; "" if there is none
 }
 
