@@ -40,7 +40,7 @@ func Down(table string, callers int) []measure.Row {
 					}
 					return o.figures()[:3], nil
 				},
-				Most: 3,
+				Most: most(p),
 			}, nil
 		}})
 	}

@@ -68,7 +68,7 @@ func version() []byte {
 func (f *tableFloor) put(i int, expires time.Time) error {
 	v := version()
 	_, err := f.insert.ExecContext(ctx, key(i), v, expires.UnixMicro(), plain(i))
-	if i < 1<<20 { // what is replaced later
+	if i < hot {
 		f.versions.Store(i, v)
 	}
 	return err

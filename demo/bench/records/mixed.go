@@ -56,7 +56,7 @@ func mixed(ctx context.Context, e engine, n int) (measure.Figures, error) {
 			if wait := time.Until(began.Add(time.Duration(i) * pace)); wait > 0 {
 				time.Sleep(wait)
 			}
-			r.err = e.replace(i % n)
+			r.err = e.replace(i % min(n, hot))
 			r.written++
 		}
 		done <- r
@@ -68,7 +68,7 @@ func mixed(ctx context.Context, e engine, n int) (measure.Figures, error) {
 	took := time.Since(began)
 	return measure.Figures{
 		{Name: "alone µs", Value: alone / 1e3}, {Name: "beside µs", Value: beside / 1e3}, {Name: "beside p99 µs", Value: p99 / 1e3},
-		{Name: "writes/s", Value: float64(r.written) / took.Seconds()},
+		{Name: "beside ÷ alone", Value: beside / alone}, {Name: "writes/s", Value: float64(r.written) / took.Seconds()},
 	}, errors.Join(err, r.err)
 }
 

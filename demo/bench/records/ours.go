@@ -34,7 +34,10 @@ func record(i int, expires time.Time) *store.Record {
 }
 
 func (o *ours) put(i int, expires time.Time) error {
-	_, err := o.Put(ctx, handle(i), record(i, expires))
+	rec, err := o.Put(ctx, handle(i), record(i, expires))
+	if err == nil && 0 <= i && i < hot {
+		o.last.Store(i, rec)
+	}
 	return err
 }
 

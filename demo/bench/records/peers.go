@@ -228,7 +228,7 @@ func (g *ginEngine) put(i int, expires time.Time) error {
 	if len(cookies) != 1 {
 		return errors.New("no cookie")
 	}
-	if i < 1<<20 {
+	if i < 1<<20 { // below are those that are asked for again
 		g.cookies.Store(i, cookies[0].Value)
 	}
 	if expires.Before(time.Now()) { // the store takes no expiry of the past

@@ -19,6 +19,7 @@ import (
 	"os"
 	"os/signal"
 	"regexp"
+	"runtime/debug"
 	"runtime/pprof"
 	"time"
 
@@ -33,6 +34,7 @@ import (
 func main() {
 	proc.Main(map[string]proc.Part{"storm": calling.Child, "heap": records.HeapChild})
 	gin.SetMode(gin.ReleaseMode)
+	debug.SetGCPercent(400)                        // as in a service whose heap is not a few megabytes
 	slog.SetDefault(slog.New(slog.DiscardHandler)) // some peers log each refusal
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()

@@ -141,10 +141,14 @@ func ratio(x float64) string {
 }
 
 func number(x float64) string {
-	if x == math.Trunc(x) || x >= 100 {
+	switch {
+	case x == math.Trunc(x) || x >= 100:
 		return fmt.Sprintf("%.0f", x)
+	case x < 10:
+		return fmt.Sprintf("%.2f", x)
+	default:
+		return fmt.Sprintf("%.1f", x)
 	}
-	return fmt.Sprintf("%.1f", x)
 }
 
 // text is a table for a terminal.
