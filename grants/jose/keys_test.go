@@ -289,12 +289,13 @@ func TestNewSignerRefuses(t *testing.T) {
 	t.Parallel()
 	keys := signingKeys(t)
 	small := &rsa.PrivateKey{PublicKey: rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), 1023), E: 65537}}
+	huge := &rsa.PrivateKey{PublicKey: rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), 8192), E: 65537}}
 	for name, test := range map[string]struct {
 		alg string
 		key any
 	}{
 		"none": {"none", nil}, "nil": {"RS256", nil}, "short secret": {"HS256", secret[:31]}, "short for 384": {"HS384", secret}, "another curve": {"ES256", keys["ES384"]},
-		"another type": {"RS256", keys["ES256"]}, "public": {"RS256", keys["RS256"].(*rsa.PrivateKey).Public()}, "text": {"HS256", string(secret)}, "weak RSA": {"RS256", small},
+		"another type": {"RS256", keys["ES256"]}, "public": {"RS256", keys["RS256"].(*rsa.PrivateKey).Public()}, "text": {"HS256", string(secret)}, "weak RSA": {"RS256", small}, "huge RSA": {"RS256", huge},
 	} {
 		if _, err := jose.NewSigner(test.alg, "", test.key); err == nil || !strings.HasPrefix(err.Error(), "jose: ") {
 			t.Errorf("%s: %v", name, err)
