@@ -195,7 +195,7 @@ func (s *Site) Expire(w http.ResponseWriter, name string) { s.SetCookie(w, name,
 
 // NoStore marks an answer that sets, clears or depends on a cookie (RFC 9111).
 func NoStore(w http.ResponseWriter) {
-	w.Header().Set("Cache-Control", "no-store")
+	w.Header()["Cache-Control"] = []string{"no-store"} // by its canonical name
 	Vary(w)
 }
 
