@@ -45,7 +45,8 @@ func (p *Provider) browse(page string, answers map[string]string) (string, error
 		if err != nil {
 			return "", fmt.Errorf("the user's browser gets no answer: %w", errors.Unwrap(err)) // without the URL
 		}
-		body, err := io.ReadAll(resp.Body)
+		var body []byte
+		body, err = io.ReadAll(resp.Body)
 		resp.Body.Close()
 		fields := carried.FindAllStringSubmatch(string(body), -1)
 		switch {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"sync"
 	"time"
 
@@ -92,4 +93,33 @@ func ExampleProvider_Requests() {
 	}
 	// Output:
 	// POST /token, Basic grant_type=refresh_token refresh_token=…: 200
+}
+
+// A login through the browser, which the provider's own user goes through.
+func ExampleProvider_Allow() {
+	p := granttest.New(nil)
+	defer p.Close()
+	ctx := context.Background()
+	flow, err := p.Client.AuthorizationCode(ctx, nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	callback, err := url.Parse(p.Allow(flow.URL, "alice"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	token, err := p.Client.Exchange(ctx, flow, callback.Query())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	rec, err := p.Server().Verify(ctx, token.AccessToken)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(rec.Subject, token.Scopes)
+	// Output: alice [read write]
 }

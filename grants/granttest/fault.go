@@ -21,7 +21,8 @@ type Fault struct {
 	// After passes between carrying the request out and the answer.
 	After time.Duration
 
-	// Drop: the connection is closed instead of an answer.
+	// Drop: the connection is closed instead of an answer. A GET over a connection that was used before is then repeated by
+	// net/http, and meets the next fault.
 	Drop bool
 
 	// Status is the answer's, instead of the provider's own. The body is then empty, unless Body makes one.
@@ -75,19 +76,22 @@ func (p *Provider) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	p.wait(f.After)
 	if f.Drop {
-		panic(http.ErrAbortHandler)
+		abort()
 	}
 	status, body := f.answer(w.Header(), own)
 	p.note(entry, func(e *Request) { e.Status = status })
 	w.WriteHeader(status)
 	if !f.Truncate {
-		io.WriteString(w, body) // an error means that the client is gone
+		io.WriteString(w, body) //nolint:errcheck // the client is gone
 		return
 	}
-	io.WriteString(w, body[:len(body)/2])
+	io.WriteString(w, body[:len(body)/2]) //nolint:errcheck // the same
 	http.NewResponseController(w).Flush()
-	panic(http.ErrAbortHandler)
+	abort()
 }
+
+// abort closes the connection of the request being served.
+func abort() { panic(http.ErrAbortHandler) } //nolint:forbidigo // net/http has no other way
 
 // answer returns what the client is told, its header in h.
 func (f *Fault) answer(h http.Header, own *httptest.ResponseRecorder) (status int, body string) {
@@ -119,6 +123,6 @@ func (p *Provider) wait(d time.Duration) {
 	select {
 	case <-t.C:
 	case <-p.closing:
-		panic(http.ErrAbortHandler)
+		abort()
 	}
 }

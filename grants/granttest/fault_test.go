@@ -156,7 +156,7 @@ func TestUnmetFaultFailsTheTest(t *testing.T) {
 		p := granttest.New(fake)
 		p.Next("refresh_tokens", granttest.Fault{Drop: true})
 		if meet {
-			p.Client.Extension(t.Context(), "refresh_tokens", nil) //nolint:errcheck // it is there to meet the fault
+			p.Client.Extension(t.Context(), "refresh_tokens", nil) // it is there to meet the fault
 		}
 		for _, f := range fake.cleanups {
 			f()

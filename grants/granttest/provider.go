@@ -95,14 +95,14 @@ func (p *Provider) Close() { p.close() }
 
 func (p *Provider) shut() {
 	close(p.closing)
-	p.keys.Close() //nolint:errcheck // it has none
+	p.keys.Close()
 	p.http.Close()
 }
 
 // Register adds a client, or replaces the one of the same ID, and returns its other side: that client as an application
-// configures it. It does not push authorize requests, since a lost push loses nothing: set PARURL to [Provider.URL] and
-// "/par" for that. One that signs has yet to get its Signer. Without redirect URIs it gets those of the ready Client. What was issued stays as it is, and follows the
-// client's new Dialect from its next use on.
+// configures it. Without redirect URIs it gets those of the ready Client. What was issued stays as it is, and follows the
+// client's new Dialect from its next use on. A client with Keys has yet to get its Signer, and one that is to push its
+// authorize requests the PARURL, [Provider.URL] and "/par".
 func (p *Provider) Register(c authserver.Client) *grants.Client {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -220,7 +220,7 @@ func (p *Provider) check(err error) {
 		return
 	}
 	if p.t == nil {
-		panic("granttest: " + err.Error())
+		panic("granttest: " + err.Error()) //nolint:forbidigo // a mistake in an example or in a test's own server
 	}
 	p.t.Helper()
 	p.t.Fatal("granttest:", err)

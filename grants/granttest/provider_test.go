@@ -174,15 +174,22 @@ func TestBrowserRefused(t *testing.T) {
 	if got := query(t, p.Allow(flow.URL, "alice")).Get("error"); got != "invalid_scope" {
 		t.Errorf("error %q, want invalid_scope", got)
 	}
-	for _, tt := range []struct{ url, username, status string }{
+	p.Next("authorize", granttest.Fault{Ignore: true}, granttest.Fault{}, granttest.Fault{Drop: true}, granttest.Fault{Drop: true})
+	p.Next("authorize", granttest.Fault{Truncate: true})
+	readable := strings.Replace(flow.URL, "everything", "read", 1)
+	for _, tt := range []struct{ url, username, failure string }{
+		{readable, "alice", "503"},
+		{readable, "alice", "no answer"}, // to the form
+		{readable, "alice", "no answer"}, // to the first request
+		{readable, "alice", "no whole page"},
 		{strings.Replace(flow.URL, "client_id=app", "client_id=nobody", 1), "alice", "400"},
-		{strings.Replace(flow.URL, "everything", "read", 1), "", "403"}, // nobody can sign in
+		{readable, "", "403"}, // nobody can sign in
 	} {
 		func() {
 			fake.errors = nil
 			defer func() {
-				if recover() != fake || len(fake.errors) != 1 || !strings.Contains(fake.errors[0], tt.status) {
-					t.Errorf("failures %q, want one with status %s", fake.errors, tt.status)
+				if recover() != fake || len(fake.errors) != 1 || !strings.Contains(fake.errors[0], tt.failure) {
+					t.Errorf("failures %q, want one of %q", fake.errors, tt.failure)
 				}
 			}()
 			p.Allow(tt.url, tt.username)
@@ -298,12 +305,12 @@ func TestPrintsNoSecret(t *testing.T) {
 	p := granttest.New(t)
 	tok := login(t, p)
 	must(t, p, tok.RefreshToken)
-	p.Client.Revoke(t.Context(), record(tok)) //nolint:errcheck // for the log
+	p.Client.Revoke(t.Context(), record(tok)) // for the log
 	flow, err := p.Client.AuthorizationCode(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.Client.Exchange(t.Context(), flow, query(t, p.Allow(flow.URL, "alice"))) //nolint:errcheck // for the log
+	p.Client.Exchange(t.Context(), flow, query(t, p.Allow(flow.URL, "alice"))) // for the log
 
 	all := p.Requests()
 	secrets := []string{granttest.Password, p.Client.Secret, url.QueryEscape(p.Client.Secret), tok.RefreshToken, flow.State, flow.Verifier}
