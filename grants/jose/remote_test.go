@@ -28,6 +28,7 @@ type provider struct {
 	status  int
 	fail    error
 	panics  bool
+	deaf    bool // to the end of contexts
 	latency time.Duration
 	fetches atomic.Int64
 }
@@ -43,7 +44,9 @@ func (p *provider) RoundTrip(r *http.Request) (*http.Response, error) {
 	select {
 	case <-time.After(latency):
 	case <-r.Context().Done():
-		return nil, r.Context().Err()
+		if !p.deaf {
+			return nil, r.Context().Err()
+		}
 	}
 	if body == "" {
 		text, _ := json.Marshal(set)
@@ -359,9 +362,16 @@ func TestRemoteKeysWithoutKid(t *testing.T) {
 
 func TestRemoteClose(t *testing.T) {
 	t.Parallel()
+	for _, deaf := range []bool{false, true} {
+		testClose(t, deaf)
+	}
+}
+
+func testClose(t *testing.T, deaf bool) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		p, r := serve(t, "a")
-		p.latency = time.Minute
+		p.latency, p.deaf = time.Minute, deaf
 		errs := make(chan error)
 		go func() { _, err := r.Keys(context.Background(), "a"); errs <- err }()
 		synctest.Wait()
