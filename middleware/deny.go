@@ -26,7 +26,8 @@ func ToLogin(path string) func(w http.ResponseWriter, r *http.Request, err error
 	return func(w http.ResponseWriter, r *http.Request, err error) bool {
 		h := r.Header
 		page := r.Method == http.MethodGet && h.Get("Sec-Fetch-Mode") == "navigate" && h.Get("Sec-Fetch-Dest") == "document"
-		if !page || h.Get("Authorization") != "" || !errors.Is(err, ErrNoToken) && !errors.Is(err, ErrInvalidToken) {
+		bearer := h.Get("Authorization") != "" || strings.Contains(r.URL.RawQuery, "access_token") // which no URL shall repeat
+		if !page || bearer || !errors.Is(err, ErrNoToken) && !errors.Is(err, ErrInvalidToken) {
 			return false
 		}
 		w.Header().Del("Www-Authenticate")

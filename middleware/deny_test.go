@@ -91,6 +91,7 @@ func TestToLogin(t *testing.T) {
 		{"program", "GET", "/account", nil, "", 401},
 		{"form", "POST", "/account", []string{"Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"}, "", 401},
 		{"bad bearer token", "GET", "/account", []string{"Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document", "Authorization", "Bearer x"}, "", 401},
+		{"token in the query", "GET", "/account?access_token=x", []string{"Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"}, "", 401},
 		{"basic", "GET", "/account", []string{"Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document", "Authorization", "Basic x"}, "", 401},
 	}
 	for _, tt := range tests {

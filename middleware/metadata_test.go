@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,33 +16,48 @@ import (
 // The URLs are the examples of RFC 9728 section 3.1, and the edges around them.
 func TestMetadata(t *testing.T) {
 	t.Parallel()
-	tests := []struct{ resource, url string }{
-		{"https://resource.example.com", "https://resource.example.com/.well-known/oauth-protected-resource"},
+	type test struct {
+		Resource, URL string
+	}
+	data, err := os.ReadFile("../grants/testdata/rfc_examples.json") // the RFCs' own values, which this is one of
+	if err != nil {
+		t.Fatal(err)
+	}
+	var examples struct {
+		URLs []test `json:"metadata_url"`
+	}
+	if err := json.Unmarshal(data, &examples); err != nil {
+		t.Fatal(err)
+	}
+	tests := slices.DeleteFunc(examples.URLs, func(tt test) bool { return tt.Resource == "" })
+	if len(tests) < 2 {
+		t.Fatalf("only %d examples", len(tests))
+	}
+	tests = append(tests, []test{
 		{"https://resource.example.com/", "https://resource.example.com/.well-known/oauth-protected-resource"},
-		{"https://resource.example.com/resource1", "https://resource.example.com/.well-known/oauth-protected-resource/resource1"},
 		{"https://resource.example.com/mcp/", "https://resource.example.com/.well-known/oauth-protected-resource/mcp/"},
 		{"http://127.0.0.1:8080/api", "http://127.0.0.1:8080/.well-known/oauth-protected-resource/api"},
-	}
+	}...)
 	for _, tt := range tests {
-		t.Run(tt.resource, func(t *testing.T) {
+		t.Run(tt.Resource, func(t *testing.T) {
 			t.Parallel()
-			guard := newGuard(t, subjects, &middleware.Options{Resource: tt.resource, AuthorizationServers: []string{"https://as.example"}, Scopes: []string{"read"}})
+			guard := newGuard(t, subjects, &middleware.Options{Resource: tt.Resource, AuthorizationServers: []string{"https://as.example"}, Scopes: []string{"read"}})
 			mux := http.NewServeMux()
 			mux.Handle(guard.Metadata())
 			mux.Handle("GET /x", guard.Require("write")(done))
 			for token, status := range map[string]int{"": 401, "unknown": 401, "u1": 403} {
 				w := serve(mux, request("GET", "/x", token))
-				if got := guardtest.Challenge(t, w.Header())["resource_metadata"]; w.Code != status || got != tt.url {
-					t.Errorf("%d: resource_metadata %q, want %q", w.Code, got, tt.url)
+				if got := guardtest.Challenge(t, w.Header())["resource_metadata"]; w.Code != status || got != tt.URL {
+					t.Errorf("%d: resource_metadata %q, want %q", w.Code, got, tt.URL)
 				}
 			}
-			w := serve(mux, request("GET", tt.url, ""))
+			w := serve(mux, request("GET", tt.URL, ""))
 			var doc map[string]any
 			if err := json.Unmarshal(w.Body.Bytes(), &doc); err != nil || w.Header().Get("Content-Type") != "application/json" {
 				t.Fatalf("%d %v %s", w.Code, err, w.Body)
 			}
 			want := fmt.Sprint(map[string]any{
-				"resource": tt.resource, "authorization_servers": []any{"https://as.example"},
+				"resource": tt.Resource, "authorization_servers": []any{"https://as.example"},
 				"scopes_supported": []any{"read"}, "bearer_methods_supported": []any{"header"},
 			})
 			if fmt.Sprint(doc) != want {
