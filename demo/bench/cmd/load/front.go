@@ -11,7 +11,7 @@ import (
 )
 
 // front is the load balancer: round robin, a request without a body goes to the next replica when one is gone. It also
-// keeps the record that judge reads: it knows whose request it is, and whether the token was valid when it arrived.
+// keeps the record that judge reads: it knows whose request it is, and whether its token was valid all the while.
 type front struct {
 	world   *world
 	proxy   *httputil.ReverseProxy
@@ -48,11 +48,12 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	began := time.Now()
-	valid := f.isValid(i, began)
 	noted := &noting{ResponseWriter: w}
 	f.proxy.ServeHTTP(noted, r)
-	took := time.Since(began)
+	ended := time.Now()
+	took, valid := ended.Sub(began), f.wasValid(i, began, ended)
 	switch {
+	case r.Context().Err() != nil: // the caller has hung up, as wrk does at its end
 	case noted.status == http.StatusUnauthorized:
 		f.logins.Add(1)
 	case noted.status >= 500 && valid:
@@ -68,13 +69,14 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// isValid: the first token had not expired yet, or its successor was there for a second.
-func (f *front) isValid(i int, now time.Time) bool {
-	if now.Before(f.world.sessions[i].expires) {
+// wasValid: the first token had not expired yet when the request was over, or its successor was there for a second when it
+// came.
+func (f *front) wasValid(i int, began, ended time.Time) bool {
+	if ended.Before(f.world.sessions[i].expires) {
 		return true
 	}
 	rotated := f.world.provider.rotatedAt(i)
-	return !rotated.IsZero() && now.After(rotated.Add(time.Second))
+	return !rotated.IsZero() && began.After(rotated.Add(time.Second))
 }
 
 type noting struct {

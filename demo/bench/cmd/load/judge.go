@@ -5,22 +5,23 @@ import (
 	"time"
 )
 
-// judge prints the figures and returns what must not have happened.
+// judge notes the figures and returns what must not have happened.
 func (w *world) judge() (violations []string) {
 	violate := func(format string, args ...any) { violations = append(violations, fmt.Sprintf(format, args...)) }
 	f, h := w.front, w.history(violate)
 	shown := func(d time.Duration) string { return d.Round(10 * time.Microsecond).String() }
-	fmt.Printf("valid token:   %d requests, %.0f/s; p50 %s, p99 %s, p99.9 %s\n", f.valid.count(),
+	say := func(format string, args ...any) { w.said += fmt.Sprintf(format, args...) }
+	say("valid token:   %d requests, %.0f/s; p50 %s, p99 %s, p99.9 %s\n", f.valid.count(),
 		float64(f.valid.count())/w.plan.duration.Seconds(), shown(f.valid.at(0.5)), shown(f.valid.at(0.99)), shown(f.valid.at(0.999)))
 	if f.waiting.count() > 0 {
-		fmt.Printf("expired token: %d requests; p50 %s, p99 %s, longest %s\n", f.waiting.count(), shown(f.waiting.at(0.5)),
+		say("expired token: %d requests; p50 %s, p99 %s, longest %s\n", f.waiting.count(), shown(f.waiting.at(0.5)),
 			shown(f.waiting.at(0.99)), shown(f.waiting.at(1-1e-12)))
 	}
-	fmt.Printf("refreshes:     %d sessions expired, %d were refreshed; %.2f calls each (not counting %d repeated after %d failures of the provider, %d after a kill)\n",
+	say("refreshes:     %d sessions expired, %d were refreshed; %.2f calls each (not counting %d repeated after %d failures of the provider, %d after a kill)\n",
 		len(w.sessions), h.refreshed, float64(h.calls)/float64(max(1, h.refreshed)), h.afterFailure, h.failures, h.afterKill)
-	fmt.Printf("faults:        %d replicas killed, %d requests moved to another one, %d answers 503 while a token was expired\n",
+	say("faults:        %d replicas killed, %d requests moved to another one, %d answers 503 while a token was expired\n",
 		len(w.fleet.kills), f.retried.Load(), f.unavailable.Load())
-	fmt.Printf("needless logins: %d\n", f.logins.Load())
+	say("needless logins: %d\n", f.logins.Load())
 
 	if n := f.logins.Load(); n > 0 {
 		violate("%d requests were answered 401", n)

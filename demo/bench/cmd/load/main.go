@@ -15,6 +15,8 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime"
+	"strings"
 	"time"
 
 	"github.com/tokenkeep/tokenkeep/demo/bench/proc"
@@ -30,6 +32,33 @@ type plan struct {
 	errors      float64       // share of the provider's calls that fail
 	connections int
 	seed        uint64
+	write       bool
+}
+
+// String is what a reader has to know about a run.
+func (p plan) String() string {
+	return fmt.Sprintf("%s, %s, %d cores: %d sessions, %d replicas, %v; a replica killed every %v; the provider takes %v and fails %.0f %%",
+		time.Now().UTC().Format("2006-01-02 15:04 MST"), runtime.Version(), runtime.NumCPU(), p.sessions, p.replicas, p.duration, p.killEvery, p.latency, p.errors*100)
+}
+
+const (
+	readme    = "README.md"
+	beginMark = "<!-- load: written by cmd/load -write, not by hand -->"
+	endMark   = "<!-- end of load -->"
+)
+
+// note puts the result between the README's marks.
+func note(said string) error {
+	old, err := os.ReadFile(readme)
+	if err != nil {
+		return err
+	}
+	before, rest, ok1 := strings.Cut(string(old), beginMark)
+	_, after, ok2 := strings.Cut(rest, endMark)
+	if !ok1 || !ok2 {
+		return fmt.Errorf("%s: the marks are gone", readme)
+	}
+	return os.WriteFile(readme, []byte(before+beginMark+"\n\n```\n"+said+"```\n\n"+endMark+after), 0o644)
 }
 
 func main() {
@@ -43,6 +72,7 @@ func main() {
 	flag.Float64Var(&p.errors, "errors", 0.05, "share of the provider's calls that fail")
 	flag.IntVar(&p.connections, "connections", 64, "callers at once")
 	flag.Uint64Var(&p.seed, "seed", uint64(time.Now().UnixNano()), "of the provider's failures")
+	flag.BoolVar(&p.write, "write", false, "put the result into README.md")
 	short := flag.Bool("short", false, "1,000 sessions in 20 seconds, a replica killed every 5")
 	flag.Parse()
 	if *short {
@@ -82,6 +112,11 @@ func run(ctx context.Context, p plan) ([]string, error) {
 		return nil, err
 	}
 	world.late = world.visitAll(ctx)
-	fmt.Print(said)
-	return world.judge(), nil
+	violations := world.judge()
+	world.said = p.String() + "\n\n" + said + "\n" + world.said
+	fmt.Print(world.said)
+	if p.write && len(violations) == 0 {
+		err = note(world.said)
+	}
+	return violations, err
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -74,6 +75,7 @@ func replica(args []string) error {
 	if err := json.Unmarshal([]byte(args[0]), &c); err != nil {
 		return err
 	}
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // the provider's failures are meant, and many
 	ctx := context.Background()
 	db, closer, err := c.database()
 	if err != nil {

@@ -29,6 +29,7 @@ type world struct {
 	front    *front
 	site     *httptest.Server
 	late     map[int]string // sessions that were gone after the run, and why
+	said     string         // what the judge has to say
 	drop     func() error
 }
 
