@@ -1,9 +1,11 @@
 package granttest_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -54,13 +56,17 @@ func TestFaults(t *testing.T) {
 			p := granttest.New(t)
 			p.Rotate(granttest.NoGrace)
 			first := login(t, p)
-			impatient := *p.Client
+			ctx, giveUp := context.WithCancel(t.Context())
+			defer giveUp()
 			if max(tt.fault.Before, tt.fault.After) > time.Second {
-				impatient.Timeout = 200 * time.Millisecond
+				go func() {
+					await(t, p, func(r granttest.Request) bool { return r.Done == tt.spent })
+					giveUp()
+				}()
 			}
 
 			p.Next("refresh_token", tt.fault)
-			tok, err := refresh(t, &impatient, first.RefreshToken)
+			tok, err := p.Client.Refresh(ctx, record(first))
 			class := ok
 			if e := (*grants.Error)(nil); errors.As(err, &e) {
 				class = e.Class
@@ -204,16 +210,28 @@ func TestCarriedOutForNobody(t *testing.T) {
 	t.Parallel()
 	p := granttest.New(t)
 	tok := login(t, p)
-	impatient := *p.Client
-	impatient.Timeout = 20 * time.Millisecond
-	p.Next("refresh_token", granttest.Fault{Before: 100 * time.Millisecond})
-	if _, err := refresh(t, &impatient, tok.RefreshToken); err == nil {
-		t.Fatal("the answer came in time")
+	ctx, giveUp := context.WithCancel(t.Context())
+	go func() {
+		await(t, p, func(granttest.Request) bool { return true })
+		giveUp()
+	}()
+	p.Next("refresh_token", granttest.Fault{Before: 50 * time.Millisecond})
+	if _, err := p.Client.Refresh(ctx, record(tok)); !errors.Is(err, context.Canceled) {
+		t.Fatalf("got %v", err)
 	}
-	for !p.Requests("refresh_token")[0].Done {
-		lives(t, p, tok.AccessToken) // takes a moment
-	}
+	await(t, p, func(r granttest.Request) bool { return r.Done })
 	if lives(t, p, tok.RefreshToken) {
 		t.Error("the refresh token was not spent")
+	}
+}
+
+// await returns when a refresh has arrived and come so far.
+func await(t *testing.T, p *granttest.Provider, far func(granttest.Request) bool) {
+	t.Helper()
+	for t.Context().Err() == nil {
+		if all := p.Requests("refresh_token"); len(all) > 0 && far(all[0]) {
+			return
+		}
+		runtime.Gosched()
 	}
 }

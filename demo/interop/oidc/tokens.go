@@ -67,7 +67,7 @@ func kept(ctx context.Context, w *world) error {
 	if err != nil {
 		return err
 	}
-	defer keep.Close(ctx) //nolint:errcheck // nothing is under way
+	defer keep.Close(ctx)
 	tok, err := login(ctx, c)
 	if err != nil {
 		return err

@@ -30,5 +30,5 @@ func main() {
 		p.Register(c)
 	}
 	fmt.Println("ready:", p.URL)
-	io.Copy(io.Discard, os.Stdin) //nolint:errcheck // its end is all that counts
+	io.Copy(io.Discard, os.Stdin) // its end is all that counts
 }
