@@ -29,8 +29,13 @@ func conditions(o measure.Options, took time.Duration) string {
 	case o.Quick:
 		size = "quick: too few rounds to quote"
 	}
-	return fmt.Sprintf("%s, %s, %s/%s, %d cores; %d rounds of %d slices of %v, rows by turns; %s; %s in all.",
-		time.Now().UTC().Format("2006-01-02 15:04 MST"), runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(),
+	busy := ""
+	if b, err := os.ReadFile("/proc/loadavg"); err == nil { // of the last minute: what else the machine had to do
+		busy, _, _ = strings.Cut(string(b), " ")
+		busy = ", load average " + busy
+	}
+	return fmt.Sprintf("%s, %s, %s/%s, %d cores%s; %d rounds of %d slices of %v, rows by turns; %s; %s in all.",
+		time.Now().UTC().Format("2006-01-02 15:04 MST"), runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), busy,
 		o.Rounds, o.Passes, o.Slice, size, took.Round(time.Second))
 }
 
