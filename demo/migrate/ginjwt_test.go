@@ -10,11 +10,10 @@ import (
 	"github.com/tokenkeep/tokenkeep/demo/migrate"
 )
 
-func init() { gin.SetMode(gin.ReleaseMode) }
-
 // The same sequence against both sides; what differs is what the README's table says.
 func TestGinJWT(t *testing.T) {
 	t.Parallel()
+	gin.SetMode(gin.ReleaseMode) // nobody else here uses Gin
 	before, err := migrate.GinJWTBefore([]byte("a key of at least thirty-two bytes!"), check)
 	if err != nil {
 		t.Fatal(err)
