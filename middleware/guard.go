@@ -61,7 +61,7 @@ func (g *Guard[U]) Require(scopes ...string) func(http.Handler) http.Handler {
 // them: that is the one to ask for, and it is enough. Without scopes it panics, as nothing could satisfy it.
 func (g *Guard[U]) RequireAny(scopes ...string) func(http.Handler) http.Handler {
 	if len(scopes) == 0 {
-		panic("middleware: RequireAny of no scopes")
+		panic("middleware: RequireAny of no scopes") //nolint:forbidigo // a fault of the program
 	}
 	return g.middleware((*Guard[U]).CheckAny, scopes)
 }
@@ -78,7 +78,7 @@ type check[U any] func(g *Guard[U], w http.ResponseWriter, r *http.Request, scop
 func (g *Guard[U]) middleware(check check[U], scopes []string) func(http.Handler) http.Handler {
 	for _, s := range scopes {
 		if !isScopeToken(s) {
-			panic(fmt.Sprintf("middleware: not a scope: %q", s))
+			panic(fmt.Sprintf("middleware: not a scope: %q", s)) //nolint:forbidigo // a fault of the program
 		}
 	}
 	scopes = slices.Clone(scopes)

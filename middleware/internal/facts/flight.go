@@ -24,7 +24,7 @@ var errVanished = errors.New("the question ended without an answer")
 // know at the same time. ask runs apart from them, with ctx's values but without its end, so that nobody's leaving
 // spoils the answer for the others; it has as long as patience, and whoever waits is told then, even if ask blocks on.
 // What ask returns is kept until it says, an error never. A panic of ask's reaches all who wait.
-func (c *Cache[V]) Find(ctx context.Context, key [32]byte, patience time.Duration, ask func(context.Context) (v V, until time.Time, err error)) (V, error) {
+func (c *Cache[V]) Find(ctx context.Context, key [32]byte, patience time.Duration, ask question[V]) (V, error) {
 	if v, ok := c.Get(key, time.Now()); ok {
 		return v, nil
 	}
@@ -48,13 +48,15 @@ func (c *Cache[V]) Find(ctx context.Context, key [32]byte, patience time.Duratio
 		}
 	}
 	if f.broken != nil {
-		panic(f.broken)
+		panic(f.broken) //nolint:forbidigo // goes on where it would have been without the cache
 	}
 	return f.value, f.err
 }
 
+type question[V any] = func(context.Context) (V, time.Time, error)
+
 // join returns the flight under key, a new one if there is none; or what the last one found, if it has just landed.
-func (c *Cache[V]) join(ctx context.Context, key [32]byte, patience time.Duration, ask func(context.Context) (V, time.Time, error)) (f *flight[V], v V, ok bool) {
+func (c *Cache[V]) join(ctx context.Context, key [32]byte, patience time.Duration, ask question[V]) (f *flight[V], v V, ok bool) {
 	sh := c.shard(&key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -75,7 +77,7 @@ func (c *Cache[V]) join(ctx context.Context, key [32]byte, patience time.Duratio
 	return f, v, false
 }
 
-func (sh *shard[V]) fly(key [32]byte, f *flight[V], ask func(context.Context) (V, time.Time, error), cancel context.CancelFunc) {
+func (sh *shard[V]) fly(key [32]byte, f *flight[V], ask question[V], cancel context.CancelFunc) {
 	var until time.Time
 	defer func() { // whether ask returns, panics or ends its goroutine
 		if r := recover(); r != nil {
