@@ -59,6 +59,7 @@ func newFront(d *demo) (*front, error) {
 		f.members = append(f.members, nil)
 	}
 	for i := range f.members {
+		fmt.Fprintf(d.logs, "starting process %d of %d\n", i+1, len(f.members))
 		m, err := f.start(i + 1)
 		if err != nil {
 			return f, errors.Join(err, f.close(context.Background()))
@@ -196,8 +197,8 @@ func (f *front) follow(i int, m *member, out io.Reader, ready chan<- struct{}) {
 // eventPrefix begins the lines on which a replica tells its front of events.
 const eventPrefix = "event "
 
-// replicas are the processes, for a storm. There are as many as there are.
-func (f *front) replicas(_ string, n int) ([]target, error) {
+// replicas are the processes, for a storm. There are as many as there are, and their leases are what they are.
+func (f *front) replicas(_ string, n int, _ bool) ([]target, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var targets []target

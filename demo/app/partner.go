@@ -35,6 +35,7 @@ type partner struct {
 	d       *surroundings
 	kind    string // of its store
 	replica int    // 0: the one that the browser talks to
+	brisk   bool   // short leases
 	tokens  store.TokenStore
 	ways    []*way
 	keep    *keeper.Keeper
@@ -52,8 +53,8 @@ type partner struct {
 
 const sessionLife = 14 * 24 * time.Hour
 
-func newPartner(d *surroundings, kind string, tokens store.TokenStore, replica int) (_ *partner, err error) {
-	p := &partner{d: d, kind: kind, replica: replica, logger: slog.New(slog.NewTextHandler(d.logs, nil)).With("from", "app")}
+func newPartner(d *surroundings, part role, tokens store.TokenStore, replica int) (_ *partner, err error) {
+	p := &partner{d: d, kind: part.kind, brisk: part.brisk, replica: replica, logger: slog.New(slog.NewTextHandler(d.logs, nil)).With("from", "app")}
 	p.http = &http.Transport{MaxIdleConnsPerHost: 256, IdleConnTimeout: time.Minute}
 	p.tokens, p.out = tokens, p.http
 	if p.isUnderstudy() {
@@ -99,8 +100,8 @@ func (p *partner) protect(tokens store.TokenStore, clients grants.Clients) (*kee
 
 func (p *partner) keeperOptions() *keeper.Options {
 	o := &keeper.Options{Logger: p.logger, Transport: p.out, Observer: p.d.events.from(p.replica)}
-	if p.isUnderstudy() { // in a storm nobody wants to watch a lease of fifteen seconds
-		o.SendBudget, o.CommitBudget, o.ClockMargin = 2*time.Second, time.Second, 500*time.Millisecond
+	if p.brisk {
+		o.SendBudget, o.CommitBudget, o.ClockMargin = 3*time.Second, 1500*time.Millisecond, 500*time.Millisecond
 	}
 	return o
 }

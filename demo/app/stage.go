@@ -15,14 +15,14 @@ type stage struct {
 	mu sync.Mutex // guards what follows
 
 	byStore      map[string]*partner
-	understudies map[string][]*understudy // by store
-	hired        []*understudy            // all that there ever were
+	understudies map[role][]*understudy
+	hired        []*understudy // all that there ever were
 }
 
 const pickCookie = "store"
 
 func newStage(d *surroundings) *stage {
-	return &stage{d: d, byStore: map[string]*partner{}, understudies: map[string][]*understudy{}}
+	return &stage{d: d, byStore: map[string]*partner{}, understudies: map[role][]*understudy{}}
 }
 
 // on returns the partner on that store.
@@ -39,7 +39,7 @@ func (s *stage) on(kind string) (*partner, error) {
 			return nil, err
 		}
 	}
-	p, err := newPartner(s.d, kind, tokens, s.d.cfg.replica)
+	p, err := newPartner(s.d, role{kind: kind}, tokens, s.d.cfg.replica)
 	if err != nil {
 		return nil, err
 	}
@@ -124,18 +124,25 @@ type understudy struct {
 	at *endpoint
 }
 
+// role is what an understudy is good for.
+type role struct {
+	kind  string
+	brisk bool // its leases are short, since nobody wants to watch one of fifteen seconds
+}
+
 // replicas returns n of them. They stay for the next storm, but for those that were killed.
-func (s *stage) replicas(kind string, n int) ([]target, error) {
+func (s *stage) replicas(kind string, n int, brisk bool) ([]target, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	cast := s.understudies[kind]
+	part := role{kind, brisk}
+	cast := s.understudies[part]
 	var targets []target
 	for i := range n {
 		if i == len(cast) {
 			cast = append(cast, nil)
 		}
 		if cast[i] == nil || cast[i].life.dead.Load() {
-			u, err := s.understudy(kind, i+1)
+			u, err := s.understudy(part, i+1)
 			if err != nil {
 				return nil, err
 			}
@@ -144,19 +151,19 @@ func (s *stage) replicas(kind string, n int) ([]target, error) {
 		}
 		targets = append(targets, target{cast[i].at.url, cast[i].kill})
 	}
-	s.understudies[kind] = cast
+	s.understudies[part] = cast
 	return targets, nil
 }
 
 //show:replica
 
-func (s *stage) understudy(kind string, number int) (*understudy, error) {
-	tokens, err := s.d.stores.view(kind) // the same records
+func (s *stage) understudy(part role, number int) (*understudy, error) {
+	tokens, err := s.d.stores.view(part.kind) // the same records
 	if err != nil {
 		return nil, err
 	}
 	// a keeper and a guard of its own: nothing but the store is shared
-	p, err := newPartner(s.d, kind, tokens, number)
+	p, err := newPartner(s.d, part, tokens, number)
 	if err != nil {
 		return nil, err
 	}

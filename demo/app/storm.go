@@ -18,7 +18,7 @@ type target struct {
 
 // cast finds the replicas for a storm on that store.
 type cast interface {
-	replicas(kind string, n int) ([]target, error)
+	replicas(kind string, n int, brisk bool) ([]target, error) // brisk: with short leases
 	picked(r *http.Request) string
 }
 
@@ -112,7 +112,7 @@ func (s *storm) run(ctx context.Context, o order, lines chan<- line) error {
 	if o.naive {
 		return s.runNaive(ctx, o, lines)
 	}
-	targets, err := s.cast.replicas(o.kind, o.replicas)
+	targets, err := s.cast.replicas(o.kind, o.replicas, o.kill)
 	if err != nil {
 		return err
 	}

@@ -104,9 +104,9 @@
 
   function verdict(o) {
     const good = o.good || 0, calls = run.order.calls, requests = o.tokenRequests || 0;
-    const lost = o.after !== 200;
+    const still = o.after === 200 ? "still signed in" : o.after === 401 ? "signed out" : "kept waiting";
     return good + " of " + calls + " calls answered 200 in " + (o.took / 1000).toFixed(1) + " s. " +
-      requests + " token request" + (requests === 1 ? "" : "s") + ". " + (lost ? "The user is signed out." : "The user is still signed in.");
+      requests + " token request" + (requests === 1 ? "" : "s") + ". " + "The user is " + still + ".";
   }
 
   async function read(answer) {
