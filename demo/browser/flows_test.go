@@ -126,8 +126,9 @@ func TestTwoTabs(t *testing.T) {
 	first.click(`form[action="/logout"] button`)
 	first.sees("#who", "Sign in")
 	second.sees("#who", "Sign in")
-	first.do(chromedp.NavigateBack()) // no page of the session comes out of a cache
-	first.sees("#who", "Sign in")
+	first.do(chromedp.NavigateBack()) // to the app or the provider; no page of the session comes out of a cache
+	first.until(`!document.body.textContent.includes("You are alice")`, "the session's page to be gone")
+	first.visit("/").sees("#who", "Sign in")
 	first.clean()
 	second.clean()
 }

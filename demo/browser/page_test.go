@@ -29,7 +29,7 @@ type page struct {
 	faults []string // of scripts, and on the console
 }
 
-const patience = 20 * time.Second
+const patience = 40 * time.Second // on a busy machine
 
 // open opens a tab of a browser of its own, with its own cookies.
 func open(t *testing.T, app string) *page {

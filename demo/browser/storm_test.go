@@ -58,8 +58,7 @@ func TestStormWithoutKeeper(t *testing.T) {
 
 // A replica that dies mid-refresh costs no session where the provider has a grace; where it has none, nobody could save
 // it, and everybody learns.
-func TestStormWithKill(t *testing.T) {
-	t.Parallel()
+func TestStormWithKill(t *testing.T) { //nolint:paralleltest // its leases are short: other tests would eat them up
 	p := open(t, demo(t)).visit("/")
 	p.do(chromedp.SetValue("#n", "40", chromedp.ByQuery))
 	got := p.storm("kill")

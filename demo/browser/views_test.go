@@ -35,6 +35,8 @@ func TestViews(t *testing.T) {
 			p.storm()
 			p.fits("signed in, " + name)
 			p.shoot(name + "-in")
+			p.shootPart(name+"-storm", "section.tall")
+			p.shootPart(name+"-session", "section:has(#session)")
 			p.clean()
 		}
 	}
@@ -71,6 +73,19 @@ func (p *page) fits(view string) {
 	})()`, &wide)
 	if wide != "" {
 		p.Errorf("%s: %s", view, wide)
+	}
+}
+
+// shootPart writes a screenshot of one panel.
+func (p *page) shootPart(name, selector string) {
+	p.Helper()
+	if *shots == "" {
+		return
+	}
+	var png []byte
+	p.do(chromedp.Screenshot(selector, &png, chromedp.ByQuery))
+	if err := os.WriteFile(filepath.Join(*shots, name+".png"), png, 0o644); err != nil {
+		p.Fatal(err)
 	}
 }
 
