@@ -190,8 +190,8 @@ func TestAttemptsAtOnce(t *testing.T) {
 		svc.do(r).want(t, 503, "temporarily_unavailable")
 		wg.Wait()
 		svc.post("/token", "grant_type", "password", "username", "bob", "password", password).want(t, 200, "")
-		if asked.Load() != 2 {
-			t.Errorf("asked %d times, want 2", asked.Load())
+		if asked.Load() != 2 || srv.Waiting() != 0 {
+			t.Errorf("asked %d times, want 2; %d queues are left", asked.Load(), srv.Waiting())
 		}
 	})
 }

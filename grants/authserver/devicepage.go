@@ -208,9 +208,6 @@ func (s *Server) decideDevice(w http.ResponseWriter, r *http.Request, decision s
 	case err != nil:
 		s.showFailure(w, failureOf(err))
 	default:
-		if code := readUserCode(at.Code); code != "" { // it is good for nothing any more
-			_ = s.tokens.Delete(r.Context(), store.Credential(purposeUserCode, code), "")
-		}
 		s.showDevice(w, http.StatusOK, devicePage{Done: decision}, at)
 	}
 }

@@ -45,8 +45,8 @@ type Options struct {
 	// Scopes tells users what a scope allows: name to text, for the authorize page.
 	Scopes map[string]string
 
-	// Ring seals what the authorize page carries from showing it to its answer. nil means a ring of this Server's own:
-	// then the process that showed a page must get its answer.
+	// Ring seals what pages carry from being shown to their answer, and nonces. nil means a ring of this Server's own: then
+	// the process that showed a page must get its answer.
 	Ring *seal.Ring
 
 	// Keys sign ID tokens, and access tokens of dialects with an Audience: the first signs, all are published. Each has a
