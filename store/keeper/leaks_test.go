@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -76,37 +77,37 @@ var leakProviders = map[string]func(ctx context.Context, tok store.Token) (store
 }
 
 // leakStores spoil one sort of call while on.
-var leakStores = map[string]func(mem store.TokenStore, on *bool) *tamper{
-	"works": func(mem store.TokenStore, _ *bool) *tamper { return &tamper{TokenStore: mem} },
-	"takes no commit": func(mem store.TokenStore, on *bool) *tamper {
+var leakStores = map[string]func(mem store.TokenStore, on *atomic.Bool) *tamper{
+	"works": func(mem store.TokenStore, _ *atomic.Bool) *tamper { return &tamper{TokenStore: mem} },
+	"takes no commit": func(mem store.TokenStore, on *atomic.Bool) *tamper {
 		return &tamper{TokenStore: mem, put: func(next *store.Record, do func() (*store.Record, error)) (*store.Record, error) {
-			if *on && next.Generation > 0 {
+			if on.Load() && next.Generation > 0 {
 				return nil, errDown
 			}
 			return do()
 		}}
 	},
-	"takes nothing": func(mem store.TokenStore, on *bool) *tamper {
+	"takes nothing": func(mem store.TokenStore, on *atomic.Bool) *tamper {
 		return &tamper{TokenStore: mem, put: func(_ *store.Record, do func() (*store.Record, error)) (*store.Record, error) {
-			if *on {
+			if on.Load() {
 				return nil, errDown
 			}
 			return do()
 		}}
 	},
-	"forgets its answers": func(mem store.TokenStore, on *bool) *tamper {
-		odd := false
+	"forgets its answers": func(mem store.TokenStore, on *atomic.Bool) *tamper {
+		var calls atomic.Int64
 		return &tamper{TokenStore: mem, put: func(_ *store.Record, do func() (*store.Record, error)) (*store.Record, error) {
 			rec, err := do()
-			if odd = !odd; odd && *on {
+			if calls.Add(1)%2 == 1 && on.Load() {
 				return nil, errDown
 			}
 			return rec, err
 		}}
 	},
-	"is down": func(mem store.TokenStore, on *bool) *tamper {
+	"is down": func(mem store.TokenStore, on *atomic.Bool) *tamper {
 		return &tamper{TokenStore: mem, get: func(do func() (*store.Record, error)) (*store.Record, error) {
-			if *on {
+			if on.Load() {
 				return nil, errDown
 			}
 			return do()
@@ -158,14 +159,15 @@ func TestNothingLeaks(t *testing.T) {
 	}
 }
 
-func leakless(t *testing.T, mode keeper.Mode, how func(context.Context, store.Token) (store.Token, error), spoil func(store.TokenStore, *bool) *tamper) {
+func leakless(t *testing.T, mode keeper.Mode, how func(context.Context, store.Token) (store.Token, error), spoil func(store.TokenStore, *atomic.Bool) *tamper) {
 	mem, err := memstore.New(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	w, v := &witness{}, &vault{clientSecret: canary + "-client-secret", how: how, revoke: func() error { panic(canary + " in revoke") }}
 	w.log = slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	before, on := goroutines(), false
+	before := goroutines()
+	var on atomic.Bool
 	keep, err := keeper.New(spoil(mem, &on), v, &keeper.Options{
 		Mode: mode, Observer: w, Logger: w.log,
 		OnRefresh: func(_ context.Context, _, updated *store.Record) error { panic(updated.Token.AccessToken) },
@@ -187,7 +189,7 @@ func leakless(t *testing.T, mode keeper.Mode, how func(context.Context, store.To
 	if _, err := keep.Start(ctx, chaosKey, keyed); err != nil {
 		t.Fatal(err)
 	}
-	on = true
+	on.Store(true)
 	for range 2 {
 		time.Sleep(2 * time.Second)
 		w.hear(keep.Get(ctx, session.Handle))
@@ -199,7 +201,7 @@ func leakless(t *testing.T, mode keeper.Mode, how func(context.Context, store.To
 	}
 	w.hear(keep.Start(ctx, chaosKey, keyed))
 	w.hear(nil, keep.EndSessions(ctx, "u"))
-	on = false // so that there is something to be drained, and can be
+	on.Store(false) // so that there is something to be drained, and can be
 	w.hear(nil, keep.End(ctx, chaosKey))
 	_, err = keep.Sweep(ctx, 10)
 	w.hear(nil, err)

@@ -170,6 +170,7 @@ func TestRefreshPaysWhatALoginCouldNot(t *testing.T) {
 		}
 		for round, want := range []int{0, 1, 1} {
 			time.Sleep(2 * time.Hour)
+			synctest.Wait()
 			if round == 1 {
 				w.p.revoke = nil
 			}

@@ -43,6 +43,7 @@ func TestPendingRevocationsLeaveRoom(t *testing.T) {
 				if got := w.get(key); got.Generation != 1 {
 					t.Errorf("got %v", got)
 				}
+				synctest.Wait()
 				w.p.revoke = nil
 				if err := w.keep.End(t.Context(), key); err != nil {
 					t.Error(err)

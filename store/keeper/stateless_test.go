@@ -205,6 +205,7 @@ func TestCookieLogoutIsPaidLater(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		w.p.revoke = nil
 		if n, err := w.keep.Sweep(t.Context(), 10); n != 1 || err != nil {
 			t.Errorf("Sweep: %d, %v", n, err)
