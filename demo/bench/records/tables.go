@@ -1,14 +1,10 @@
 package records
 
 import (
-	"context"
-
 	"gorm.io/gorm"
 
 	"github.com/tokenkeep/tokenkeep/demo/bench/measure"
 )
-
-func withJob(j *ginJob) context.Context { return context.WithValue(ctx, ginJobKey{}, j) }
 
 const (
 	wal     = "?_journal_mode=WAL&_synchronous=NORMAL&_busy_timeout=10000&_txlock=immediate"

@@ -1,8 +1,9 @@
 package main
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"sync"
 	"time"
@@ -15,7 +16,6 @@ type provider struct {
 	plan plan
 
 	mu     sync.Mutex
-	rng    *rand.Rand
 	calls  []call
 	grants map[string]*grant // by refresh token
 }
@@ -39,7 +39,7 @@ func accessToken(i, n int) string  { return fmt.Sprintf("access-%d-%d", i, n) }
 func refreshToken(i, n int) string { return fmt.Sprintf("refresh-%d-%d", i, n) }
 
 func newProvider(p plan) *provider {
-	pr := &provider{plan: p, rng: rand.New(rand.NewPCG(p.seed, 1)), grants: map[string]*grant{}}
+	pr := &provider{plan: p, grants: map[string]*grant{}}
 	for i := range p.sessions {
 		pr.grants[refreshToken(i, 0)] = &grant{session: i}
 	}
@@ -58,12 +58,19 @@ func (p *provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprint(w, answer)
 }
 
+// luck is between 0 and 1, and another one with each call: the same ones for the same seed.
+func (p *provider) luck() float64 {
+	b := binary.BigEndian.AppendUint64(nil, p.plan.seed)
+	sum := sha256.Sum256(binary.BigEndian.AppendUint64(b, uint64(len(p.calls))))
+	return float64(binary.BigEndian.Uint64(sum[:])>>11) / (1 << 53)
+}
+
 func (p *provider) take(refresh, replica string, began time.Time) (answer string, status int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	c := call{refresh: refresh, replica: replica, began: began}
 	defer func() { p.calls = append(p.calls, c) }()
-	luck := p.rng.Float64()
+	luck := p.luck()
 	if luck < p.plan.errors/2 {
 		c.failed = "unavailable, nothing done"
 		return `{"error":"temporarily_unavailable"}`, http.StatusServiceUnavailable
