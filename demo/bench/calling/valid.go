@@ -127,4 +127,3 @@ func honest(scene *measure.Scene, open opener, c *caller, base *api) error {
 	}
 	return nil
 }
-

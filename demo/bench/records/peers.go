@@ -161,4 +161,3 @@ func (g *goOAuth2Engine) replace(i int) error {
 
 func (g *goOAuth2Engine) remove(i int) error { return g.RemoveByAccess(ctx, text(i)) }
 func (g *goOAuth2Engine) Close() error       { return nil }
-

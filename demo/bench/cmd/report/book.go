@@ -47,7 +47,7 @@ func book(full, quick bool) []chapter {
 		{"3. Stores",
 			"A record is two tokens (600 and 200 bytes). Ours are sealed (AES-256-GCM), decoded and compared by version; the floors store bytes. " +
 				"Durable: on the disk when acknowledged (synchronous FULL); the rest may lose the last commits when the machine dies, never when the process does. " +
-				"go-oauth2 and scs have no compare-and-set: their replacement is a write. Redis' floor sends one plain command, ours a script that compares.",
+				"go-oauth2 and scs have no compare-and-set: their replacement is a write. Redis' floor sends one plain command, ours a script that compares. What a sweep does to the loads beside it: `go test -bench Sweep ./stores/sqlitestore`.",
 			join(records.SQLite(1000), records.Mixed(1000), records.Memory(1000), records.Heap(heap), records.Servers(1000))},
 		{"4. Encrypted cookie",
 			"The payload is random text. Everybody binds the cookie's name and an expiry. Refused by all: a changed character anywhere, another name, an expired one. \"A whole record\" is what a browser of ours gets: fields encoded, and deflated above 512 bytes.",
@@ -57,7 +57,7 @@ func book(full, quick bool) []chapter {
 			join(calling.Valid(), calling.Storm("calling/storm, one process", 1000, 1), calling.Storm("calling/storm, 4 processes", 1000, 4),
 				calling.Down("calling/provider down", 1000), calling.Deadline("calling/deadline"))},
 		{"6. Token endpoint, client side",
-			"A code traded at a stub. Refused by all: refusals, answers without a token, web pages, half answers, other statuses.",
+			"A code traded at a stub. Refused by all: refusals, answers without a token, web pages, half answers, other statuses. Parsing alone is not exported: `go test -bench Parse ./grants` puts it beside encoding/json.",
 			exchange.Rows()},
 		{"7. Token endpoint, server side",
 			"Password hashing is left out; ours consumes refresh tokens atomically, the peers do not. Refused by all: wrong passwords, wrong client secrets, changed and spent refresh tokens. On SQLite every answer is on the disk first; the peers' tables are ours to write, since they have none.",
