@@ -179,3 +179,63 @@ func TestGraceOfAnEndedLogin(t *testing.T) {
 		})
 	}
 }
+
+// Whatever call of the store fails, before or after its effect, while a spent token is used again within the grace: the
+// next use gets a pair that works.
+func TestGraceStoreFailures(t *testing.T) {
+	t.Parallel()
+	for name, rule := range map[string]authserver.GraceRule{
+		"same": authserver.GraceSame, "sibling": authserver.GraceSibling, "newest": authserver.GraceNewest, "previous": authserver.GracePrevious,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for n := 1; n <= 16; n++ { // more calls than two refreshes need
+				for _, after := range []bool{false, true} {
+					svc := newService(t, withDialect(authserver.Dialect{Rotation: authserver.RotateOnly, Grace: time.Minute, GraceRule: rule}))
+					_, token := svc.login()
+					svc.tokens.failNext(n, after)
+					for range 2 {
+						if got := svc.refresh(token); got.StatusCode != 200 {
+							got.want(t, 503, "temporarily_unavailable")
+						}
+					}
+					svc.tokens.failNext(0, false)
+					got := svc.refresh(token)
+					if !svc.valid(text(t, got, "access_token")) {
+						t.Errorf("call %d, after %v: the access token is dead", n, after)
+					}
+					svc.refresh(text(t, got, "refresh_token")).want(t, 200, "")
+				}
+			}
+		})
+	}
+}
+
+// Another process ends the login, or uses the token, between two steps of a refresh.
+func TestPreviousGenerationOfALoginThatEnds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		svc := newService(t, func(set *setup) {
+			set.delay = 2 * time.Millisecond
+			set.clients[0].Dialect = &authserver.Dialect{Grace: time.Minute, GraceRule: authserver.GracePrevious}
+		})
+		for wait := range 16 {
+			access, token := svc.login()
+			var wg sync.WaitGroup
+			wg.Go(func() {
+				time.Sleep(time.Duration(wait) * time.Millisecond)
+				svc.post("/revoke", "token", token).want(t, 200, "")
+			})
+			got := svc.refresh(token)
+			wg.Wait()
+			if got.StatusCode != 200 {
+				got.want(t, 400, "invalid_grant")
+			} else if svc.valid(text(t, got, "access_token")) {
+				t.Errorf("revoked after %d ms, and what a refresh got lives on", wait)
+			}
+			if svc.valid(access) {
+				t.Error("the first access token lives on")
+			}
+		}
+	})
+}
