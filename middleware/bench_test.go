@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tokenkeep/tokenkeep/middleware"
 	"github.com/tokenkeep/tokenkeep/store"
@@ -62,6 +63,14 @@ func TestAllocations(t *testing.T) {
 	nested := guard.Require("read")(h)
 	if n := testing.AllocsPerRun(1000, func() { nested.ServeHTTP(w, r) }); n > 2 {
 		t.Errorf("nested: %v allocations, want 2", n)
+	}
+	users, err := middleware.CacheUsers(func(context.Context, *store.Record) (*benchUser, error) { return benchUsers["42"], nil }, 1000, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec := &store.Record{Provider: "https://id.example", Subject: strings.Repeat("subject", 10)}
+	if n := testing.AllocsPerRun(1000, func() { users.Resolve(t.Context(), rec) }); n > 0 {
+		t.Errorf("a remembered user: %v allocations, want none", n)
 	}
 	long := request("GET", "/", strings.Repeat(".", 64<<10))
 	if n := testing.AllocsPerRun(100, func() { guard.Check(w, long) }); n > 0 {

@@ -96,7 +96,7 @@ func (g *Guard[U]) middleware(check check[U], scopes []string) func(http.Handler
 
 // Check decides about a request, scopes included, and answers nothing: on w it only sets headers (a session's cookie).
 // The request it returns carries the user and goes to the handler; it is never nil. The error is one of the package's
-// by errors.Is and goes to [Guard.Deny].
+// by errors.Is and goes to [Guard.Deny]. Call it before the response's first byte.
 func (g *Guard[U]) Check(w http.ResponseWriter, r *http.Request, scopes ...string) (*http.Request, error) {
 	r, rec, err := g.known(w, r)
 	if err != nil {

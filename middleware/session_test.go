@@ -43,6 +43,37 @@ func TestSessionCarriesTheUser(t *testing.T) {
 	}
 }
 
+// Verify is what handlers without a guard use; its errors are the guard's.
+func TestSessionVerify(t *testing.T) {
+	t.Parallel()
+	faulty := &faultyStore{}
+	faulty.TokenStore, _ = memstore.New(nil)
+	s := newSite(t, &siteConfig{tokens: faulty})
+	_, cookie := s.login(&store.Record{Subject: "alice"})
+	cross := withCookie(request("POST", "/", ""), cookie)
+	cross.Header.Set("Sec-Fetch-Site", "cross-site")
+	tests := []struct {
+		name    string
+		r       *http.Request
+		get     error
+		subject string
+		want    error
+	}{
+		{"good", withCookie(request("GET", "/", ""), cookie), nil, "alice", nil},
+		{"none", request("GET", "/", ""), nil, "", middleware.ErrNoToken},
+		{"over", withCookie(request("GET", "/", ""), "__Host-session=x"), nil, "", middleware.ErrInvalidToken},
+		{"another origin", cross, nil, "", middleware.ErrForbidden},
+		{"store down", withCookie(request("GET", "/", ""), cookie), errors.New("connection refused"), "", middleware.ErrUnavailable},
+	}
+	for _, tt := range tests {
+		faulty.get = tt.get
+		rec, err := s.session.Verify(httptest.NewRecorder(), tt.r)
+		if !errors.Is(err, tt.want) || (rec != nil) != (tt.want == nil) || rec != nil && rec.Subject != tt.subject {
+			t.Errorf("%s: %v, %v", tt.name, rec, err)
+		}
+	}
+}
+
 func TestHeaderAndCookie(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, &siteConfig{})
