@@ -13,6 +13,9 @@
 // every grant. What it does to refresh tokens that were used is its [Rotation]; at first it forgives nothing: each
 // refresh token works once, and a second use ends the login. What goes wrong with a request is a [Fault].
 //
+// It listens on a socket, so the clock of a testing/synctest bubble would stand still before it: expire tokens by
+// [Provider.Skew], or by what the application stores.
+//
 // Requests are named as in grants.Error and grants.Client.Extra: by their grant type, or "authorize", "par", "device",
 // "revoke", "introspect", "userinfo", "discovery"; and "jwks" and, for the page where users connect a device, "connect".
 package granttest
