@@ -8,6 +8,7 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rsa"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -44,6 +45,10 @@ func TestParseKey(t *testing.T) {
 	}
 	type m = map[string]any
 	octets := strings.Repeat("AAAA", 16)
+	b64 := base64.RawURLEncoding
+	x, _ := b64.DecodeString(jsonOf(t, jwkOf("ES256", nil), "x"))
+	y, _ := b64.DecodeString(jsonOf(t, jwkOf("ES256", nil), "y"))
+	longY := b64.EncodeToString(append(x[31:32:32], y...))
 	for _, test := range []struct {
 		name, jwk, alg string
 		want           bool
@@ -74,6 +79,7 @@ func TestParseKey(t *testing.T) {
 		{"X25519", jwkOf("EdDSA", m{"crv": "X25519"}), "", false},
 		{"another curve", jwkOf("ES256", m{"crv": "P-384"}), "", false},
 		{"off the curve", jwkOf("ES256", m{"y": jsonOf(t, jwkOf("ES256", nil), "x")}), "", false},
+		{"coordinates split elsewhere", jwkOf("ES256", m{"x": b64.EncodeToString(x[:31]), "y": longY}), "", false},
 		{"short coordinate", jwkOf("ES256", m{"x": "AAAA"}), "", false},
 		{"padded coordinate", jwkOf("ES256", m{"x": jsonOf(t, jwkOf("ES256", nil), "x") + "="}), "", false},
 		{"short Ed25519", jwkOf("EdDSA", m{"x": "AAAA"}), "", false},
@@ -269,9 +275,11 @@ func TestValidate(t *testing.T) {
 		t.Error("an empty audience")
 	}
 	v = verifier()
-	v.Leeway = -1
-	if _, err := v.Verify(t.Context(), sign(header, claims(map[string]any{"exp": moment.Unix()}))); !errors.Is(err, jose.ErrInvalid) {
-		t.Errorf("no leeway: %v", err)
+	v.Leeway = -time.Hour
+	for exp, want := range map[int64]bool{0: false, 1: true} {
+		if _, err := v.Verify(t.Context(), sign(header, claims(map[string]any{"exp": moment.Unix() + exp}))); (err == nil) != want {
+			t.Errorf("no leeway, and %d seconds left: %v", exp, err)
+		}
 	}
 	v.Leeway = time.Hour // not valid, and not given either
 	if _, err := v.Verify(t.Context(), sign(header, claims(map[string]any{"exp": moment.Unix() - 60}))); err == nil {

@@ -84,6 +84,7 @@ func TestRubbishIsCheap(t *testing.T) {
 	v := newVerifier(t, rules(newSigner(t, "a")), nil)
 	for name, token := range map[string]string{
 		"64 KiB of dots": strings.Repeat(".", 64<<10), "64 KiB": strings.Repeat("a.a.a", 64<<10/5), "8 KiB of dots": strings.Repeat(".", 8<<10), "8 KiB": strings.Repeat("a", 8<<10),
+		"64 KiB in three parts": "a.b." + strings.Repeat("a", 64<<10),
 	} {
 		best := time.Hour
 		n := testing.AllocsPerRun(20, func() {
