@@ -67,6 +67,9 @@ func (k *Keeper) getStateless(ctx context.Context, h store.Handle, u urgency) (*
 			return nil, err
 		}
 	}
+	if rec.Expires.After(shared.Expires) {
+		shared.Expires = rec.Expires // prolonged since: the next lease writes it down
+	}
 	got, err := k.fresh(ctx, k.coord, grantKey(rec), shared, began, u)
 	if err != nil {
 		var updated *UpdatedError

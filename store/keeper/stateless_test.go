@@ -195,6 +195,45 @@ func TestCookieLogoutBeatsAFirstWrite(t *testing.T) {
 	})
 }
 
+// A session is prolonged while it is used: what the coordinator knows of it lives as long, so that a stale cookie does
+// not spend an old refresh token a day later.
+func TestCoordinatorRemembersAProlongedSession(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w := cookieWorld(t, newRing(t), cookiestore.SingleReplica())
+		rec, err := w.keep.Start(t.Context(), store.Handle{}, &store.Record{
+			Subject: "alice", Token: firstToken(time.Second), Expires: time.Now().Add(24*time.Hour + 5*time.Minute),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		use := func() *store.Record {
+			t.Helper()
+			time.Sleep(90 * time.Minute)
+			rec, err = w.keep.Update(t.Context(), w.get(rec.Handle).Handle, func(r *store.Record) error {
+				r.Expires = time.Now().Add(24 * time.Hour)
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return rec
+		}
+		for range 14 {
+			use()
+		}
+		before := use() // 22.5 hours after the login
+		use()           // 24 hours: the record would expire in five minutes, had nobody prolonged it
+		if got := w.get(before.Handle); got.Generation != rec.Generation {
+			t.Errorf("the cookie before got %v, want what is newest, %v", got, rec)
+		}
+		time.Sleep(10 * time.Minute)
+		if got := w.get(before.Handle); got.Generation != rec.Generation {
+			t.Errorf("the cookie before got %v, want what is newest, %v", got, rec)
+		}
+		w.wantCalls(16)
+	})
+}
+
 // The provider does not take the revocation when the cookie is signed out: Sweep pays it, and the logout still holds.
 func TestCookieLogoutIsPaidLater(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
