@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/tokenkeep/tokenkeep/grants"
+	"github.com/tokenkeep/tokenkeep/grants/jose"
 	"github.com/tokenkeep/tokenkeep/store"
 )
 
@@ -185,6 +186,37 @@ func FuzzRetryAfter(f *testing.F) {
 		var e *grants.Error
 		if !errors.As(err, &e) || e.RetryAfter() < 0 || e.RetryAfter() > time.Hour {
 			t.Fatalf("%q: %v", value, e.RetryAfter())
+		}
+	})
+}
+
+// Whatever stands in place of an ID token, a login without a good one is refused and a refresh loses nothing.
+func FuzzIDToken(f *testing.F) {
+	key := jose.KeySet{signer("ES256").Key()}
+	for _, s := range []string{
+		"", "a.b.c", "e30.e30.", "e30.eyJzdWIiOiJ1MSJ9.x", "e30.eyJzdWIiOiJ1MiJ9.x", "e30.eyJzdWIiOm51bGx9.x", "e30.bnVsbA.x", "....", "e30.W10.x",
+		"eyJhbGciOiJub25lIn0.eyJpc3MiOiJodHRwczovL2FzLmV4YW1wbGUiLCJzdWIiOiJ1MSJ9.", "e30.eyJzdWIiOiJcdWQ4MDAifQ.x",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		quoted, err := json.Marshal(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := stub(200, http.Header{}, []byte(`{"access_token":"AT2","refresh_token":"RT2","id_token":`+string(quoted)+`}`))
+		c.Keys = key
+		flow := &grants.Flow{
+			Provider: "p", Issuer: "https://as.example", State: "S1", Nonce: "N1", Verifier: strings.Repeat("v", 43), Expires: t0.Add(time.Minute),
+		}
+		tok, err := c.Exchange(context.Background(), flow, url.Values{"code": {"C"}, "state": {"S1"}})
+		if !errors.Is(err, grants.ErrIDToken) || tok.AccessToken != "" || tok.RefreshToken != "RT2" {
+			t.Fatalf("login: %v, %v", tok, err)
+		}
+		c = stub(200, http.Header{}, []byte(`{"access_token":"AT2","refresh_token":"RT2","id_token":`+string(quoted)+`}`))
+		tok, err = c.Refresh(context.Background(), &store.Record{Token: store.Token{RefreshToken: "RT1", IDToken: "e30.eyJzdWIiOiJ1MSJ9.x"}})
+		if tok.RefreshToken != "RT2" || (err == nil) != (tok.AccessToken == "AT2") || err != nil && !errors.Is(err, grants.ErrIDToken) {
+			t.Fatalf("refresh: %v, %v", tok, err)
 		}
 	})
 }
