@@ -195,7 +195,14 @@ func isElsewhere(value string, rec *store.Record, err error) bool {
 		// an unreadable record is the operator's fault and stays an error.
 		return len(value) > 64 && errors.Is(err, seal.ErrUnreadable)
 	}
-	return rec != nil && rec.Created.After(time.Now().Add(maxSkew))
+	if rec == nil {
+		return false
+	}
+	now := rec.ReadAt
+	if now.IsZero() { // the store has no clock
+		now = time.Now()
+	}
+	return rec.Created.After(now.Add(maxSkew))
 }
 
 // maxSkew is how far the clock of the replica that began a session may be ahead.
