@@ -53,6 +53,7 @@ func TestStormWithoutKeeper(t *testing.T) {
 	if got := p.storm("strict"); !strings.Contains(got, "signed out") {
 		t.Errorf("without: %s", got)
 	}
+	p.shootPart("naive-storm", "section.tall")
 	p.clean()
 }
 
@@ -62,7 +63,7 @@ func TestStormWithKill(t *testing.T) { //nolint:paralleltest // its leases are s
 	p := open(t, demo(t)).visit("/")
 	p.do(chromedp.SetValue("#n", "40", chromedp.ByQuery))
 	got := p.storm("kill")
-	if !strings.Contains(got, "still signed in") || !strings.Contains(got, "2 token requests") {
+	if !strings.Contains(got, "still signed in") || !strings.Contains(got, "2 token requests") || !strings.Contains(got, "another took over") {
 		t.Errorf("with a grace: %s", got)
 	}
 	var killed int
@@ -70,5 +71,6 @@ func TestStormWithKill(t *testing.T) { //nolint:paralleltest // its leases are s
 	if killed != 1 {
 		t.Errorf("drawn are %d deaths", killed)
 	}
+	p.shootPart("kill-storm", "section.tall")
 	p.clean()
 }

@@ -83,6 +83,7 @@ func (p *page) shootPart(name, selector string) {
 		return
 	}
 	var png []byte
+	p.eval(`document.querySelectorAll("section.tall details").forEach((d) => { d.open = false; })`, nil)
 	p.do(chromedp.Screenshot(selector, &png, chromedp.ByQuery))
 	if err := os.WriteFile(filepath.Join(*shots, name+".png"), png, 0o644); err != nil {
 		p.Fatal(err)

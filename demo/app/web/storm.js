@@ -13,13 +13,12 @@
   };
 
   function begin(order) {
-    const perLane = Math.ceil(order.calls / order.replicas);
-    const room = Math.max(18, Math.min(perLane * 4, Math.floor(300 / order.replicas)));
-    const height = top + 26 + order.replicas * (room + gap) + 16;
-    const sky = at("sky");
+    const sky = at("sky"), perLane = Math.ceil(order.calls / order.replicas);
     at("drawing").hidden = false;
     at("calm").hidden = true;
     width = Math.max(280, sky.parentElement.clientWidth);
+    const room = Math.max(18, Math.min(perLane * 5, Math.floor((width > 500 ? 420 : 300) / order.replicas)));
+    const height = top + 26 + order.replicas * (room + gap) + 16;
     sky.replaceChildren();
     sky.setAttribute("viewBox", "0 0 " + width + " " + height);
     run = { order, room, row: room / perLane, calls: [], asked: [], marks: [], ready: {}, began: performance.now(), over: null, sky };
@@ -91,7 +90,7 @@
       a.end = l.at;
       if (l.outcome !== "200") a.e.classList.add("bad");
     },
-    killed(l) { mark(l, "killed"); },
+    killed(l) { mark(l, "killed"); run.killed = l.replica; },
     refreshed(l) { mark(l, "refreshed"); run.ready[l.replica] ??= l.at; },
     adopted(l) { run.ready[l.replica] ??= l.at; },
     over(l) { run.over = l; },
@@ -106,7 +105,8 @@
     const good = o.good || 0, calls = run.order.calls, requests = o.tokenRequests || 0;
     const still = o.after === 200 ? "still signed in" : o.after === 401 ? "signed out" : "kept waiting";
     return good + " of " + calls + " calls answered 200 in " + (o.took / 1000).toFixed(1) + " s. " +
-      requests + " token request" + (requests === 1 ? "" : "s") + ". " + "The user is " + still + ".";
+      requests + " token request" + (requests === 1 ? "" : "s") + ". " + "The user is " + still + "." +
+      (run.killed && o.after === 200 ? " Replica " + run.killed + "'s callers lost their connections; another took over when its lease was over." : "");
   }
 
   async function read(answer) {
@@ -142,7 +142,7 @@
       if (!run.over) throw new Error(failed || "The storm broke off.");
       draw();
       out.textContent = verdict(run.over);
-      out.classList.add(run.over.good === run.order.calls && run.over.tokenRequests === 1 ? "good" : "bad");
+      out.classList.add(run.over.after === 200 && (run.killed || run.over.good === run.order.calls && run.over.tokenRequests === 1) ? "good" : "bad");
     } catch (err) {
       out.textContent = err.message;
       out.classList.add("bad");
