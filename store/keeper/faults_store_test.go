@@ -95,6 +95,40 @@ func TestF14StoreErrorOnEveryCall(t *testing.T) {
 	}
 }
 
+// Any one call to the store fails during a logout, before or after its effect: if End says that it is done, it is; if it
+// says otherwise, the next End does it.
+func TestEndWithAStoreErrorOnEveryCall(t *testing.T) {
+	t.Parallel()
+	for n := 1; n <= 4; n++ {
+		for _, after := range []bool{false, true} {
+			t.Run(fmt.Sprint(n, after), func(t *testing.T) {
+				faultTest(t, allKinds, func(b *bench) {
+					tokens, _ := failing(b, n, after)
+					k := b.over(tokens, nil)
+					if err := k.End(background, chaosKey); errors.Is(err, keeper.ErrUnavailable) {
+						err = k.End(background, chaosKey)
+						if err != nil {
+							b.t.Errorf("End again: %v", err)
+						}
+					} else if err != nil {
+						b.t.Errorf("End: %v", err)
+					}
+					if _, err := b.process(nil).Get(background, chaosKey); !errors.Is(err, store.ErrNotFound) {
+						b.t.Errorf("after logout: %v", err)
+					}
+					time.Sleep(time.Minute)
+					if _, err := b.process(nil).Sweep(background, 10); err != nil {
+						b.t.Error(err)
+					}
+					if live := b.live(); len(live) > 0 {
+						b.t.Errorf("alive after logout: %v", live)
+					}
+				})
+			})
+		}
+	}
+}
+
 // The lease may have been written or not, and somebody else has it: nothing is sent beside the other.
 func TestF14LeaseOfUnknownOutcome(t *testing.T) {
 	faultTest(t, allKinds, func(b *bench) {
