@@ -40,33 +40,18 @@ func (c *client) answer(p *pair) *answer {
 	return a
 }
 
-// encode returns a as JSON. No text in it needs an escape: tokens are of our making, and scopes hold neither quote nor
-// backslash (RFC 6749 section 3.3).
+// encode returns a as JSON.
 func (a *answer) encode() []byte {
-	b := make([]byte, 0, 128+len(a.AccessToken)+len(a.RefreshToken)+len(a.IDToken)+len(a.Scope))
-	text := func(name, value string) {
-		if value != "" {
-			b = append(append(append(append(append(b, name...), ":\""...), value...), '"'), ',')
-		}
-	}
-	number := func(name string, value int64) {
-		b = append(strconv.AppendInt(append(append(b, name...), ':'), value, 10), ',')
-	}
-	b = append(b, '{')
-	text(`"access_token"`, a.AccessToken)
-	text(`"token_type"`, a.TokenType)
+	o := newObject(len(a.AccessToken) + len(a.RefreshToken) + len(a.IDToken) + len(a.Scope))
+	o = o.text("access_token", a.AccessToken).text("token_type", a.TokenType)
 	if a.Expires != 0 {
-		number(`"expires"`, a.Expires)
+		o = o.number("expires", a.Expires)
 	}
-	number(`"expires_in"`, a.ExpiresIn)
-	text(`"refresh_token"`, a.RefreshToken)
+	o = o.number("expires_in", a.ExpiresIn).text("refresh_token", a.RefreshToken)
 	if a.RefreshExpiresIn != 0 {
-		number(`"refresh_token_expires_in"`, a.RefreshExpiresIn)
+		o = o.number("refresh_token_expires_in", a.RefreshExpiresIn)
 	}
-	text(`"id_token"`, a.IDToken)
-	text(`"scope"`, a.Scope)
-	b[len(b)-1] = '}'
-	return b
+	return o.text("id_token", a.IDToken).text("scope", a.Scope).end()
 }
 
 // seconds rounds down: a token must not be told to live longer than it does.

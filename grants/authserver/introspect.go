@@ -11,19 +11,39 @@ import (
 
 // introspection is what a resource server learns about a token (RFC 7662 section 2.2).
 type introspection struct {
-	Active    bool   `json:"active"`
-	Scope     string `json:"scope,omitempty"`
-	Client    string `json:"client_id,omitempty"`
-	TokenType string `json:"token_type,omitempty"`
-	Expires   int64  `json:"exp,omitempty"`
-	Issued    int64  `json:"iat,omitempty"`
-	Subject   string `json:"sub,omitempty"`
-	Issuer    string `json:"iss,omitempty"`
+	Active                   bool
+	Scope, Client, TokenType string
+	Expires, Issued          int64
+	Subject, Issuer          string
 
-	Audience audience `json:"aud,omitempty"` // of a JWT, as is its ID
-	ID       string   `json:"jti,omitempty"`
+	Audience audience // of a JWT, as is its ID
+	ID       string
 
-	Confirmation *confirmation `json:"cnf,omitempty"`
+	Key string // the thumbprint of the key that the token is bound to
+}
+
+// encode returns a as JSON.
+func (a *introspection) encode() []byte {
+	if !a.Active {
+		return newObject(0).raw("active", []byte("false")).end()
+	}
+	o := newObject(len(a.Scope)+len(a.Client)+len(a.Subject)+len(a.Issuer)).raw("active", []byte("true"))
+	o = o.text("scope", a.Scope).text("client_id", a.Client).text("token_type", a.TokenType)
+	o = o.number("exp", a.Expires).number("iat", a.Issued).text("sub", a.Subject).text("iss", a.Issuer)
+	if len(a.Audience) == 1 {
+		o = o.text("aud", a.Audience[0])
+	} else if len(a.Audience) > 1 {
+		list := object("[").quoted(a.Audience[0])
+		for _, name := range a.Audience[1:] {
+			list = append(list, ',').quoted(name)
+		}
+		o = o.raw("aud", append(list, ']'))
+	}
+	o = o.text("jti", a.ID)
+	if a.Key != "" {
+		o = o.raw("cnf", object("{").text("jkt", a.Key).end())
+	}
+	return o.end()
 }
 
 // Introspect returns the introspection endpoint (RFC 7662) for the clients of these dialects, for all clients when none is
@@ -46,7 +66,7 @@ func (s *Server) Introspect(dialects ...*Dialect) http.Handler {
 			failureOf(err).write(w)
 			return
 		}
-		writeJSON(w, http.StatusOK, a)
+		writeBody(w, http.StatusOK, a.encode())
 	})
 }
 
@@ -69,7 +89,7 @@ func (s *Server) introspect(ctx context.Context, req *request) (introspection, e
 		a := introspection{
 			Active: true, Scope: strings.Join(rec.Token.Scopes, " "), Client: st.Client, TokenType: rec.Token.TokenType,
 			Expires: rec.Expires.Unix(), Issued: rec.Created.Unix(), Subject: rec.Subject, Issuer: s.issuer,
-			Confirmation: confirmationOf(st.Key),
+			Key: st.Key,
 		}
 		if purpose == purposeAccess && strings.Count(text, ".") == 2 { // no opaque token has a dot
 			a.Audience, a.ID = s.clients[st.Client].d.Audience, rec.ID

@@ -1,0 +1,50 @@
+package authserver
+
+import (
+	"encoding/json"
+	"strconv"
+)
+
+// object is a JSON object under way. The answers that are given most are written with it, since reflection would take as
+// long as the rest of such a request.
+type object []byte
+
+// newObject begins one, with room for so many bytes of values.
+func newObject(values int) object { return append(make(object, 0, values+256), '{') }
+
+func (o object) name(name string) object {
+	if len(o) > 1 {
+		o = append(o, ',')
+	}
+	return append(append(append(o, '"'), name...), '"', ':')
+}
+
+// text adds a member, if there is a value.
+func (o object) text(name, value string) object {
+	if value == "" {
+		return o
+	}
+	return o.name(name).quoted(value)
+}
+
+func (o object) number(name string, value int64) object {
+	return strconv.AppendInt(o.name(name), value, 10)
+}
+
+// raw adds a member whose value is JSON.
+func (o object) raw(name string, value []byte) object { return append(o.name(name), value...) }
+
+func (o object) end() []byte { return append(o, '}') }
+
+func (o object) quoted(value string) object {
+	for i := range len(value) {
+		if c := value[i]; c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+			text, err := json.Marshal(value)
+			if err != nil {
+				panic("authserver: " + err.Error()) // a string always encodes
+			}
+			return append(o, text...)
+		}
+	}
+	return append(append(append(o, '"'), value...), '"')
+}
