@@ -45,7 +45,8 @@ type RemoteOptions struct {
 //     ends neither stops it nor waits for it. There is one at a time, however many callers.
 //   - A token with an unknown kid causes a fetch and is judged by what it brings, but not more than once in 30 seconds:
 //     tokens with made-up kids become no load, and tokens with known ones never wait for it.
-//   - Keys older than MaxAge are fetched anew in the background. A withdrawn key is gone after the next fetch.
+//   - Keys older than MaxAge are fetched anew in the background. A withdrawn key is gone after the next fetch. Keys
+//     without a kid fit every token, so a set of only such keys is followed by age alone.
 //   - While fetching fails, the last good keys serve until they are older than MaxStale; then, and for kids that nobody
 //     could look up, the error says that the keys are not available. Between attempts are 1 to 30 seconds.
 //   - Redirects are not followed, an answer has at most 512 KiB and 100 keys, HMAC secrets in it are ignored.
