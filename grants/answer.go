@@ -91,7 +91,8 @@ func (c *Client) read(q *call, ans *answer, asked []string) (store.Token, error)
 		tok.RefreshExpiry = r.refreshAt
 	}
 	if len(r.extra) > 0 {
-		tok.Extra = append(r.extra, '}')
+		r.extra = append(r.extra, '}')
+		tok.Extra = r.extra
 	}
 	return tok, nil
 }

@@ -92,7 +92,7 @@ func TestClientAuthOnEveryEndpoint(t *testing.T) {
 					t.Errorf("%s: Basic %v, want %v", r.URI, got, tc.basic)
 				}
 				for name, want := range tc.body {
-					got := ""
+					var got string
 					if tc.json {
 						got, _ = r.object(t)[name].(string)
 					} else {

@@ -83,11 +83,9 @@ func TestCarry(t *testing.T) {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
-	for _, via := range []interface {
-		Carry(*http.Request, *store.Record, http.RoundTripper) (*http.Response, error)
-	}{c, grants.Clients{c}} {
+	for _, carry := range []func(*http.Request, *store.Record, http.RoundTripper) (*http.Response, error){c.Carry, grants.Clients{c}.Carry} {
 		closed := &closing{}
-		_, err := via.Carry(httpRequest(t, "POST", s.URL, closed), &store.Record{Provider: "other"}, http.DefaultTransport)
+		_, err := carry(httpRequest(t, "POST", s.URL, closed), &store.Record{Provider: "other"}, http.DefaultTransport)
 		var e *grants.Error
 		if !errors.As(err, &e) || e.Class != grants.ConfigError || !closed.closed {
 			t.Errorf("%v, closed %v", err, closed.closed)

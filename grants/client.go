@@ -24,8 +24,9 @@ import (
 // before anything is sent. It prints without its secret.
 //
 // Every request is sent once: nothing is retried and no style is probed, because passwords, codes and refresh tokens
-// may be good for one use only. (With DPoP, a server that wants nothing but a nonce is sent the request again.) Redirects are refused, answers are read up to 1 MiB after decompression, and every
-// error is an [*Error] (or wraps one) that says what has become of the credential.
+// may be good for one use only. (With DPoP, a server that wants nothing but a nonce is sent the request again.)
+// Redirects are refused, answers are read up to 1 MiB after decompression, and every error is an [*Error] (or wraps one)
+// that says what has become of the credential.
 type Client struct {
 	// Provider names the authorization server in records; it must stay the same while they live.
 	// Empty: Issuer, or else TokenURL.

@@ -116,18 +116,30 @@ func (c *Client) Carry(req *http.Request, rec *store.Record, next http.RoundTrip
 	if err != nil || !bound(rec.Token) || !wantsNonce(resp.StatusCode, resp.Header, nil) {
 		return resp, err
 	}
-	again := *req
-	if req.Body != nil && req.Body != http.NoBody {
-		if req.GetBody == nil {
-			return resp, nil
-		}
-		if again.Body, err = req.GetBody(); err != nil {
-			return resp, nil
-		}
+	again := rewound(req)
+	if again == nil {
+		return resp, nil
 	}
-	io.CopyN(io.Discard, resp.Body, 16<<10) // lets the connection be used again
+	io.CopyN(io.Discard, resp.Body, 16<<10) //nolint:errcheck // lets the connection be used again if it can be
 	resp.Body.Close()
-	return c.carry(&again, rec.Token, next)
+	return c.carry(again, rec.Token, next)
+}
+
+// rewound returns req with its body from the start, or nil if that is gone.
+func rewound(req *http.Request) *http.Request {
+	again := *req
+	if req.Body == nil || req.Body == http.NoBody {
+		return &again
+	}
+	if req.GetBody == nil {
+		return nil
+	}
+	body, err := req.GetBody()
+	if err != nil {
+		return nil
+	}
+	again.Body = body
+	return &again
 }
 
 func (c *Client) carry(req *http.Request, tok store.Token, next http.RoundTripper) (*http.Response, error) {
