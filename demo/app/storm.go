@@ -148,7 +148,7 @@ func (s *storm) let(ctx context.Context, o order, lines chan<- line, record stri
 	}
 	defer calls.Wait()
 	over := line{Kind: "over"}
-	killed := false
+	killed := 0
 	for n := 0; n < o.calls; {
 		select {
 		case l := <-done:
@@ -164,8 +164,8 @@ func (s *storm) let(ctx context.Context, o order, lines chan<- line, record stri
 			}
 			if e.Kind == kindAsked {
 				over.TokenRequests++
-				if o.kill && !killed && e.Replica > 0 && e.Replica <= len(targets) {
-					killed = true
+				if o.kill && killed == 0 && e.Replica > 0 && e.Replica <= len(targets) {
+					killed = e.Replica
 					targets[e.Replica-1].kill()
 					lines <- line{Kind: "killed", At: since(time.Now()), Replica: e.Replica}
 				}
@@ -174,7 +174,11 @@ func (s *storm) let(ctx context.Context, o order, lines chan<- line, record stri
 		}
 	}
 	over.At = since(time.Now())
-	over.After, _ = call(o.replicas - 1) // the last one was never the first to ask
+	last := o.replicas - 1
+	if killed == o.replicas { // a dead one cannot tell
+		last = 0
+	}
+	over.After, _ = call(last)
 	lines <- over
 	return ctx.Err()
 }
