@@ -217,3 +217,29 @@ func TestAttemptsOfTwoProcesses(t *testing.T) {
 		t.Error("a request could reach the counter")
 	}
 }
+
+// A body whose length was not told is bounded too, and one that is shorter than told is none.
+func TestBodiesOfOtherLengths(t *testing.T) {
+	t.Parallel()
+	const good = "grant_type=client_credentials"
+	for name, tt := range map[string]struct {
+		body   string
+		length int64
+		status int
+	}{
+		"not told":               {good, -1, 200},
+		"not told, and too long": {good + "&x=" + strings.Repeat("x", 1<<20), -1, 413},
+		"told shorter":           {good + "&x=1", int64(len(good)), 200}, // a server cuts it there
+		"told longer":            {good, int64(len(good)) + 1, 400},
+		"told far too long":      {good, 1 << 40, 200}, // what is read counts
+	} {
+		svc := newService(t, nil)
+		r := httptest.NewRequest("POST", "/token", strings.NewReader(tt.body))
+		r.ContentLength = tt.length
+		r.Header.Set("Content-Type", formBody)
+		r.SetBasicAuth("web", secret)
+		if got := svc.do(r); got.StatusCode != tt.status {
+			t.Errorf("%s: %d %s", name, got.StatusCode, got.body)
+		}
+	}
+}

@@ -32,7 +32,7 @@ var proofs = map[string][]string{
 	"a refresh never widens the scope":                                 {"TestScopeNeverWidens", "TestScopeGames"},
 	"a code or refresh token of another client is of no use":           {"TestCodeIsBound", "TestRefreshByAnotherClient", "TestDeviceRequests"},
 	"parameters come once":                                             {"TestNoEndpointTakes", "TestNoPageTakes", "TestAuthorizeErrors", "TestStateTwice"},
-	"bodies are bounded":                                               {"TestNoEndpointTakes", "TestNoPageTakes", "TestAuthorizeMethodsAndSize"},
+	"bodies are bounded":                                               {"TestNoEndpointTakes", "TestNoPageTakes", "TestAuthorizeMethodsAndSize", "TestBodiesOfOtherLengths"},
 	"only the registered content type is read":                         {"TestNoEndpointTakes", "TestNoPageTakes", "TestTwoContentTypes", "TestUshahidi"},
 	"unknown grants are refused":                                       {"TestTokenErrors"},
 	"the token endpoint takes POST only":                               {"TestNoEndpointTakes", "TestTokenErrors"},
