@@ -91,7 +91,7 @@ var deviceTemplate = template.Must(template.New("device").Parse(style + `<!docty
 {{end}}<label for="user_code">The code that the device shows</label>
 <input id="user_code" name="user_code" value="{{.Code}}" autocomplete="off" autocapitalize="characters" spellcheck="false" required{{if .Problem}} aria-describedby="problem"{{end}}{{if not .Code}} autofocus{{end}}>
 {{if .SignIn}}<label for="username">User name or e-mail</label>
-<input id="username" name="username" value="{{.Username}}" autocomplete="username" autocapitalize="none" spellcheck="false" required{{if .Problem}} aria-describedby="problem"{{end}}>
+<input id="username" name="username" value="{{.Username}}" autocomplete="username" autocapitalize="none" spellcheck="false" required{{if .Problem}} aria-describedby="problem"{{end}}{{if .Code}} autofocus{{end}}>
 <label for="password">Password</label>
 <input id="password" name="password" type="password" autocomplete="current-password" required{{if .Problem}} aria-describedby="problem"{{end}}>
 {{end}}<button>Continue</button>

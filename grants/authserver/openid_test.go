@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -140,6 +141,9 @@ func TestDiscovery(t *testing.T) {
 func TestOpenIDParameters(t *testing.T) {
 	t.Parallel()
 	svc := newService(t, withJWT(t, authserver.Dialect{}))
+	if _, page := svc.page(codeQuery); !strings.Contains(page.body, "<li>know who you are</li>") {
+		t.Errorf("page %s", page.body)
+	}
 	for query, code := range map[string]string{
 		"&prompt=none": "interaction_required", "&prompt=login+none": "interaction_required", "&prompt=login": "",
 		"&request=x": "request_not_supported", "&request_uri=urn:x": "request_uri_not_supported",

@@ -58,6 +58,9 @@ func (s *Server) explained(names []string) []Scope {
 	scopes := make([]Scope, len(names))
 	for i, name := range names {
 		scopes[i] = Scope{Name: name, Text: s.scopes[name]}
+		if name == scopeOpenID && scopes[i].Text == "" {
+			scopes[i].Text = "know who you are"
+		}
 	}
 	return scopes
 }
