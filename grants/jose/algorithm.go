@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"crypto/rsa"
 	_ "crypto/sha512" // SHA-384 and SHA-512 by number
+	"errors"
 	"fmt"
 	"slices"
 
@@ -56,7 +57,7 @@ func algorithmNamed(name string) *algorithm {
 // checkAlgorithms refuses lists that allow nothing, or that let a public key pass for an HMAC secret (RFC 8725 section 3.2).
 func checkAlgorithms(names []string) error {
 	if len(names) == 0 {
-		return fmt.Errorf("jose: no algorithms")
+		return errors.New("jose: no algorithms")
 	}
 	symmetric := 0
 	for _, name := range names {
