@@ -1,6 +1,10 @@
 package grants
 
-import "github.com/tokenkeep/tokenkeep/store"
+import (
+	"context"
+
+	"github.com/tokenkeep/tokenkeep/store"
+)
 
 // Challenge is the S256 transformation of RFC 7636.
 var Challenge = challenge
@@ -33,3 +37,6 @@ func Nonces(d *DPoP) int {
 	defer d.mu.Unlock()
 	return len(d.nonces)
 }
+
+// PublicOnly says why PublicTransport would not connect to an address and port.
+func PublicOnly(address string) error { return publicOnly(context.Background(), "tcp", address, nil) }

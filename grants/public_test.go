@@ -32,6 +32,18 @@ func TestPublicAddresses(t *testing.T) {
 	}
 }
 
+func TestPublicPorts(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[string]bool{
+		"93.184.216.34:443": true, "[2606:2800:220:1:248:1893:25c8:1946]:443": true, "127.0.0.1:443": false, "[fe80::1%eth0]:443": false,
+		"as.example:443": false, "/run/as.sock": false, "": false,
+	} {
+		if err := grants.PublicOnly(address); (err == nil) != want {
+			t.Errorf("%s: %v, want %v", address, err, want)
+		}
+	}
+}
+
 // A name that is public when it is looked at and loopback when it is connected to leads nowhere.
 func TestRebindingIsRefusedAtDial(t *testing.T) {
 	t.Parallel()
