@@ -54,9 +54,11 @@ func (l *Login) fail(w http.ResponseWriter, r *http.Request, f Failure) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 	w.WriteHeader(f.Status)
-	io.WriteString(w, "<!doctype html>\n<title>Sign in</title>\n<p>"+html.EscapeString(f.Text)+ //nolint:errcheck // the client left
+	io.WriteString(w, pageHead+"<p>"+html.EscapeString(f.Text)+ //nolint:errcheck // the client left
 		"</p>\n<p><a href=\""+html.EscapeString(l.o.Home)+"\">Continue</a></p>\n")
 }
+
+const pageHead = "<!doctype html>\n<html lang=\"en\">\n<meta name=\"viewport\" content=\"width=device-width\">\n<title>Sign in</title>\n"
 
 // redirect is 303 always: the next request is a GET without what this one carried (RFC 9700 section 4.12).
 func redirect(w http.ResponseWriter, to string) {

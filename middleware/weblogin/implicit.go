@@ -50,7 +50,7 @@ func (l *Login) relay(w http.ResponseWriter) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'sha256-"+base64.StdEncoding.EncodeToString(sum[:])+
 		"'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
-	io.WriteString(w, "<!doctype html>\n<title>Sign in</title>\n"+ //nolint:errcheck // the client left
+	io.WriteString(w, pageHead+ //nolint:errcheck // the client left
 		"<form method=\"post\"><input type=\"hidden\" name=\"fragment\"></form>\n"+
 		"<p>Signing in takes JavaScript, and an answer of the sign-in service. If nothing happens, please start again.</p>\n"+
 		"<p><a href=\""+html.EscapeString(l.o.Home)+"\">Continue</a></p>\n"+
