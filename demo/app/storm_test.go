@@ -17,7 +17,7 @@ import (
 )
 
 // stormy starts a demo and returns what sends storms to it.
-func stormy(t *testing.T, cfg config) (send func(form string) (lines []line, status int)) {
+func stormy(t *testing.T, cfg config) (_ *demo, send func(form string) (lines []line, status int)) {
 	t.Helper()
 	cfg.addr, cfg.providerAddr = "127.0.0.1:0", "127.0.0.1:0"
 	logs := &logs{}
@@ -34,7 +34,7 @@ func stormy(t *testing.T, cfg config) (send func(form string) (lines []line, sta
 			t.Error(err)
 		}
 	})
-	return func(form string) (lines []line, status int) {
+	return d, func(form string) (lines []line, status int) {
 		t.Helper()
 		resp, err := (&http.Client{Transport: transport}).Post(d.app.url+"/storm", "application/x-www-form-urlencoded", strings.NewReader(form))
 		if err != nil {
@@ -84,7 +84,7 @@ func TestStorm(t *testing.T) {
 			if kind == sqlite {
 				cfg = onDisk(t.TempDir(), sqlite)
 			}
-			send := stormy(t, cfg)
+			_, send := stormy(t, cfg)
 			for _, more := range []string{"", "&strict=1"} {
 				lines, _ := send("calls=60&replicas=3" + more)
 				once(t, kind+more, lines, 60)
@@ -95,7 +95,7 @@ func TestStorm(t *testing.T) {
 
 func TestStormWithoutKeeper(t *testing.T) {
 	t.Parallel()
-	send := stormy(t, config{store: memory})
+	_, send := stormy(t, config{store: memory})
 	lines, _ := send("calls=30&replicas=3&naive=1&strict=1")
 	if over := lines[len(lines)-1]; over.TokenRequests != 3 || over.After != http.StatusUnauthorized {
 		t.Errorf("%+v", over)
@@ -126,11 +126,28 @@ func TestReplicas(t *testing.T) {
 		cmd.Env = append(os.Environ(), asDemo+"="+strings.Join(args, " "))
 		return cmd
 	}
-	send := stormy(t, cfg)
+	d, send := stormy(t, cfg)
 	for _, more := range []string{"", "&strict=1"} {
 		lines, _ := send("calls=60&replicas=8" + more)
 		once(t, "processes"+more, lines, 60)
 	}
+	// A process that dies is replaced, and its place in the turn with it.
+	first := d.front.members[0]
+	if err := first.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	<-first.dead
+	for alive := false; !alive; {
+		d.front.mu.Lock()
+		alive = d.front.members[0] != first
+		d.front.mu.Unlock()
+		a, err := ask{url: d.app.url + "/state"}.send(http.DefaultTransport)
+		if err != nil || a.status != http.StatusOK {
+			t.Fatalf("while a process is down: %+v, %v", a, err)
+		}
+	}
+	lines, _ := send("calls=30&replicas=3")
+	once(t, "after a death", lines, 30)
 }
 
 // TestEvents: a session's events arrive as they happen, and no other session's.
