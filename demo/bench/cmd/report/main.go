@@ -52,9 +52,9 @@ func run(ctx context.Context) error {
 	row := flag.String("row", "", "only rows whose name matches, with -run")
 	profile := flag.String("cpuprofile", "", "write a CPU profile of the run to this file")
 	flag.Parse()
-	o := measure.Options{Rounds: *rounds, Passes: 6, Slice: 8 * time.Millisecond, Full: *full, Quick: *quick}
+	o := measure.Options{Rounds: *rounds, Passes: 24, Slice: 2 * time.Millisecond, Full: *full, Quick: *quick}
 	if *quick {
-		o.Rounds, o.Passes, o.Slice = min(*rounds, 2), 3, 4*time.Millisecond
+		o.Rounds, o.Passes, o.Slice = min(*rounds, 2), 6, 2*time.Millisecond
 	}
 	tableMatch, err1 := regexp.Compile(*only)
 	rowMatch, err2 := regexp.Compile(*row)
