@@ -46,7 +46,7 @@ func TestBeginningsThatFail(t *testing.T) {
 		{"implicit token, nobody to ask any more", func(ctx context.Context, c *grants.Client) error {
 			f, err := c.Implicit(ctx, nil)
 			if err != nil {
-				return nil
+				return err
 			}
 			c.InsecureImplicit = false
 			_, err = c.ImplicitToken(ctx, f, url.Values{"access_token": {"AT"}, "state": {f.State}})
