@@ -31,6 +31,7 @@ type panel struct {
 	xFrom, xTo, yFrom, yTo float64
 	yTick                  func(v float64) string
 	xTicks                 []float64
+	names                  []float64 // where the lines' names stand
 }
 
 func (p panel) px(x float64) float64 {
@@ -136,7 +137,7 @@ func thousands(x float64) string {
 }
 
 // line draws a series and names it at its end.
-func (p panel) line(b *strings.Builder, s series, colour string) {
+func (p *panel) line(b *strings.Builder, s series, colour string) {
 	if len(s.x) == 0 {
 		return
 	}
@@ -146,6 +147,13 @@ func (p panel) line(b *strings.Builder, s series, colour string) {
 		fmt.Fprintf(b, `<circle cx="%.1f" cy="%.1f" r="4" style="fill:var(%s)"/>`+"\n", p.px(s.x[i]), p.py(s.y[i]), colour)
 	}
 	last := len(s.x) - 1
+	name := p.py(s.y[last]) + 4
+	for _, y := range p.names { // names do not stand on each other
+		if math.Abs(name-y) < 15 {
+			name = y + 15
+		}
+	}
+	p.names = append(p.names, name)
 	fmt.Fprintf(b, `<polyline points="%s" style="stroke:var(%s)"/><text x="%.1f" y="%.1f" style="fill:var(%s)">%s</text>`+"\n",
-		strings.Join(at, " "), colour, p.px(s.x[last])+9, p.py(s.y[last])+4, colour, s.name)
+		strings.Join(at, " "), colour, p.px(s.x[last])+9, name, colour, s.name)
 }
