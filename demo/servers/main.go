@@ -3,7 +3,7 @@
 //
 //	TOKENKEEP_POSTGRES=127.0.0.1:5432 TOKENKEEP_MYSQL=127.0.0.1:3306 go -C demo/servers run .
 //
-// Each address that is set adds its store. The databases are called test; users are postgres and root, without a
+// Each address that is set adds its store; with -keys FILE what is kept there can be read after a restart. The databases are called test; users are postgres and root, without a
 // password, as throw-away servers have it.
 package main
 
