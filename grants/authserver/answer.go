@@ -129,5 +129,5 @@ func writeBody(w http.ResponseWriter, status int, body []byte) {
 	h := w.Header()
 	h["Cache-Control"], h["Pragma"], h["Content-Type"], h["X-Content-Type-Options"] = v[0:1:1], v[1:2:2], v[2:3:3], v[3:4:4]
 	w.WriteHeader(status)
-	w.Write(append(body, '\n')) // an error means that the client is gone
+	w.Write(append(body, '\n')) //nolint:errcheck,gosec // the client is gone; it is JSON, and says so
 }

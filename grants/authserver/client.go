@@ -37,8 +37,9 @@ type Client struct {
 	Native bool
 
 	// Grants are the grant types the client may use: authorization_code, refresh_token, password, client_credentials,
-	// urn:ietf:params:oauth:grant-type:device_code, implicit; nil means the first two. Without refresh_token it gets no refresh tokens. implicit (response_type=token)
-	// puts access tokens into URLs, and is there for partners who have always had it (RFC 9700 section 2.1.2).
+	// urn:ietf:params:oauth:grant-type:device_code, implicit; nil means the first two. Without refresh_token it gets no
+	// refresh tokens. implicit (response_type=token) puts access tokens into URLs, and is there for partners who have
+	// always had it (RFC 9700 section 2.1.2).
 	Grants []string
 
 	Scopes []string // all it may ask for; nil means its dialect's
@@ -175,7 +176,8 @@ func (c *client) faults() error {
 	if c.DPoP && (c.may(grantImplicit) || c.d.Reissue) {
 		add("DPoP: neither an implicit nor a reissued token can be bound to a key")
 	}
-	if c.public {
+	switch {
+	case c.public:
 		if c.may(grantCredentials) {
 			add("Grants: %s needs a Secret or Keys (RFC 6749 section 4.4)", grantCredentials)
 		}
@@ -188,9 +190,9 @@ func (c *client) faults() error {
 		if !c.d.allows(authNone) {
 			add("its dialect does not take the method %q, and it has no Secret", authNone)
 		}
-	} else if c.Keys == nil && !c.d.allows(authBasic) && !c.d.allows(authPost) {
+	case c.Keys == nil && !c.d.allows(authBasic) && !c.d.allows(authPost):
 		add("its dialect takes no method that uses a Secret")
-	} else if c.Keys != nil && !c.d.allows(authAssertion) {
+	case c.Keys != nil && !c.d.allows(authAssertion):
 		add("its dialect does not take the method %q", authAssertion)
 	}
 	return errors.Join(errs...)

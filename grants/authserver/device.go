@@ -39,13 +39,7 @@ func deviceOf(rec *store.Record) (device, error) {
 	return d, nil
 }
 
-func (d device) raw() json.RawMessage {
-	raw, err := json.Marshal(d)
-	if err != nil {
-		panic("authserver: " + err.Error()) // strings, times of our own and numbers always encode
-	}
-	return raw
-}
+func (d device) raw() json.RawMessage { return encoded(d) }
 
 // DeviceAuthorization returns the device authorization endpoint (RFC 8628 section 3.1) for the clients of these dialects,
 // for all clients when none is given. Both codes it gives live for 10 minutes; [Server.DevicePage] takes the user code, and

@@ -32,9 +32,11 @@ var defaultPage = template.Must(template.New("authorize").Parse(style + `<!docty
 <form method="post">
 <input type="hidden" name="request" value="{{.Request}}">
 {{if .SignIn}}<label for="username">User name or e-mail</label>
-<input id="username" name="username" value="{{.Username}}" autocomplete="username" autocapitalize="none" spellcheck="false" required{{if .Problem}} aria-describedby="problem"{{end}}{{if not .Username}} autofocus{{end}}>
+<input id="username" name="username" value="{{.Username}}" autocomplete="username" autocapitalize="none" spellcheck="false"
+ required{{if .Problem}} aria-describedby="problem"{{end}}{{if not .Username}} autofocus{{end}}>
 <label for="password">Password</label>
-<input id="password" name="password" type="password" autocomplete="current-password" required{{if .Problem}} aria-describedby="problem"{{end}}{{if .Username}} autofocus{{end}}>
+<input id="password" name="password" type="password" autocomplete="current-password"
+ required{{if .Problem}} aria-describedby="problem"{{end}}{{if .Username}} autofocus{{end}}>
 {{end}}<button name="decision" value="allow">{{if .SignIn}}Sign in and allow{{else}}Allow{{end}}</button>
 <button name="decision" value="deny" formnovalidate>Deny</button>
 </form>
@@ -89,9 +91,11 @@ var deviceTemplate = template.Must(template.New("device").Parse(style + `<!docty
 <form method="post">
 {{with .Request}}<input type="hidden" name="request" value="{{.}}">
 {{end}}<label for="user_code">The code that the device shows</label>
-<input id="user_code" name="user_code" value="{{.Code}}" autocomplete="off" autocapitalize="characters" spellcheck="false" required{{if .Problem}} aria-describedby="problem"{{end}}{{if not .Code}} autofocus{{end}}>
+<input id="user_code" name="user_code" value="{{.Code}}" autocomplete="off" autocapitalize="characters" spellcheck="false"
+ required{{if .Problem}} aria-describedby="problem"{{end}}{{if not .Code}} autofocus{{end}}>
 {{if .SignIn}}<label for="username">User name or e-mail</label>
-<input id="username" name="username" value="{{.Username}}" autocomplete="username" autocapitalize="none" spellcheck="false" required{{if .Problem}} aria-describedby="problem"{{end}}{{if .Code}} autofocus{{end}}>
+<input id="username" name="username" value="{{.Username}}" autocomplete="username" autocapitalize="none" spellcheck="false"
+ required{{if .Problem}} aria-describedby="problem"{{end}}{{if .Code}} autofocus{{end}}>
 <label for="password">Password</label>
 <input id="password" name="password" type="password" autocomplete="current-password" required{{if .Problem}} aria-describedby="problem"{{end}}>
 {{end}}<button>Continue</button>

@@ -51,13 +51,7 @@ func (s *Server) stateOf(rec *store.Record) (state, error) {
 	return st, nil
 }
 
-func (st state) raw() json.RawMessage {
-	raw, err := json.Marshal(st)
-	if err != nil {
-		panic("authserver: " + err.Error()) // strings, a time of our own and numbers always encode
-	}
-	return raw
-}
+func (st state) raw() json.RawMessage { return encoded(st) }
 
 // pair is what one request was given: an access token and mostly a refresh token, hanging on a family. The family is the
 // record of one login: it ends, and with it everything that hangs on it. Tokens hold its Key in Record.Grant, so that

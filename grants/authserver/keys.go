@@ -76,6 +76,6 @@ func (s *Server) JWKS() http.Handler {
 		h.Set("Cache-Control", "public, max-age=300")
 		h.Set("Content-Type", "application/jwk-set+json")
 		h.Set("X-Content-Type-Options", "nosniff")
-		w.Write(s.keys.Load().published) // an error means that the client is gone
+		w.Write(s.keys.Load().published) //nolint:errcheck // the client is gone
 	})
 }

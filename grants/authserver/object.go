@@ -36,14 +36,19 @@ func (o object) raw(name string, value []byte) object { return append(o.name(nam
 
 func (o object) end() []byte { return append(o, '}') }
 
+// encoded is v, of a type that always encodes, as JSON: strings, numbers and times of our own clock.
+func encoded(v any) json.RawMessage {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic("authserver: " + err.Error()) //nolint:forbidigo // a clock beyond the year 9999: nothing to answer
+	}
+	return text
+}
+
 func (o object) quoted(value string) object {
 	for i := range len(value) {
 		if c := value[i]; c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
-			text, err := json.Marshal(value)
-			if err != nil {
-				panic("authserver: " + err.Error()) // a string always encodes
-			}
-			return append(o, text...)
+			return append(o, encoded(value)...)
 		}
 	}
 	return append(append(append(o, '"'), value...), '"')

@@ -123,5 +123,5 @@ func (s *Server) execute(w http.ResponseWriter, status int, page *template.Templ
 		"'; frame-ancestors 'none'; base-uri 'none'")
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
-	w.Write(body.Bytes())
+	w.Write(body.Bytes()) //nolint:errcheck // the browser is gone
 }

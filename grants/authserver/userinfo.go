@@ -14,8 +14,8 @@ import (
 const maxCredential = 8 << 10
 
 // UserInfo returns the userinfo endpoint: GET or POST with an access token of this server in the Authorization header, and a
-// proof of its key if it is bound to one, is answered with what [Options.UserInfo] says, if its login was granted all of scopes. An application that wants more of
-// its resources than this uses a guard around them.
+// proof of its key if it is bound to one, is answered with what [Options.UserInfo] says, if its login was granted all of
+// scopes. An application that wants more of its resources than this uses a guard around them.
 func (s *Server) UserInfo(scopes ...string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodPost {

@@ -11,7 +11,8 @@ import (
 // Verify returns the record of an access token of this server, so that a guard can use the Server as its verifier: Subject
 // is who it was issued for, "" for a client's own token; Token holds the granted Scopes and the Expiry, but not the token;
 // Token.Extra names the client as client_id. The error is store.ErrNotFound when there is no such token, or it is expired
-// or revoked, or its login was ended, or its client is no more, or it is bound to a key ([Client].DPoP); every other error means that the store could not tell.
+// or revoked, or its login was ended, or its client is no more, or it is bound to a key ([Client].DPoP); every other error
+// means that the store could not tell.
 func (s *Server) Verify(ctx context.Context, credential string) (*store.Record, error) {
 	rec, st, err := s.live(ctx, store.Credential(purposeAccess, credential))
 	if err == nil && st.Key != "" {
