@@ -34,12 +34,12 @@ type fact[V any] struct {
 	until time.Time
 }
 
-// New returns an empty Cache of at most max values; max is at least 2.
-func New[V any](max int) *Cache[V] {
-	n := min(maxShards, 1<<bits.Len(uint(max/256)))
+// New returns an empty Cache of at most limit values; limit is at least 2.
+func New[V any](limit int) *Cache[V] {
+	n := min(maxShards, 1<<bits.Len(uint(limit/256)))
 	c := &Cache[V]{shards: make([]shard[V], n)}
 	for i := range c.shards {
-		c.shards[i].most = max / (2 * n)
+		c.shards[i].most = limit / (2 * n)
 	}
 	return c
 }
@@ -81,7 +81,6 @@ func (sh *shard[V]) promote(key [32]byte) (fact[V], bool) {
 	defer sh.mu.Unlock()
 	f, ok := sh.old[key]
 	if ok {
-		delete(sh.old, key)
 		sh.put(key, f)
 		return f, true
 	}
@@ -98,6 +97,7 @@ func (c *Cache[V]) Put(key [32]byte, v V, until time.Time) {
 }
 
 func (sh *shard[V]) put(key [32]byte, f fact[V]) {
+	delete(sh.old, key) // or a reader on its way to promote it would put it in f's place
 	if _, ok := sh.new[key]; !ok && len(sh.new) >= sh.most {
 		sh.old, sh.new = sh.new, nil
 	}

@@ -42,6 +42,23 @@ func TestGet(t *testing.T) {
 	}
 }
 
+// What was replaced is gone, wherever it was: nobody can find it again.
+func TestReplacedInTheOldGeneration(t *testing.T) {
+	t.Parallel()
+	c := facts.New[int](4)
+	later := time.Now().Add(time.Hour)
+	for i := range 3 { // the third makes the first two old
+		c.Put(key(i), i, later)
+	}
+	c.Put(key(0), 10, later)
+	if n := c.Len(); n != 3 {
+		t.Errorf("%d are held, want 3", n)
+	}
+	if v, ok := c.Get(key(0), time.Now()); !ok || v != 10 {
+		t.Errorf("%d, %v", v, ok)
+	}
+}
+
 // However many come, no more than max are held, and what is used stays while what is not goes.
 func TestBound(t *testing.T) {
 	t.Parallel()
