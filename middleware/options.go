@@ -13,8 +13,8 @@ type Options struct {
 	// Realm is what challenges name; printable ASCII, default "api".
 	Realm string
 
-	// Session admits browsers by its cookie, where no bearer token is sent; both together are a 400. State-changing
-	// requests of other origins are refused (403), and a session that is over has its cookie cleared.
+	// Session admits browsers by its cookie, where no bearer token is sent; both together are a 400. Requests of
+	// other origins that change state or open a WebSocket are refused (403), and a session that is over has its cookie cleared.
 	Session *Session
 
 	// TokenLimit is the longest token looked at, in bytes; longer ones are refused unread. Default 8192.

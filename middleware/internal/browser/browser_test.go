@@ -165,6 +165,8 @@ func TestRead(t *testing.T) {
 		{"count of one", n + "=~1~a", "", browser.Broken, false},
 		{"count of nine", n + "=~9~a", "", browser.Broken, false},
 		{"count of none", n + "=~", "", browser.Broken, false},
+		{"longer than any that was set", n + "=" + strings.Repeat("x", 4001), "", browser.Broken, false},
+		{"a part longer than any that was set", n + "=~2~a; " + n + "-1=" + strings.Repeat("x", 4001), "", browser.Broken, true},
 		{"count without end", n + "=~2a; " + n + "-1=b", "", browser.Broken, true},
 	}
 	s := newSite(t, browser.Config{})
@@ -173,11 +175,11 @@ func TestRead(t *testing.T) {
 		r.Header.Set("Cookie", tt.cookie)
 		value, presence, stale := s.Read(r)
 		if value != tt.value || presence != tt.presence || stale != tt.stale {
-			t.Errorf("%s: %q, %v, stale %v", tt.name, value, presence, stale)
+			t.Errorf("%s: %.20q, %v, stale %v", tt.name, value, presence, stale)
 		}
 		r.Header["Cookie"] = strings.Split(tt.cookie, "; ") // HTTP/2 may send one line each
 		if again, _, _ := s.Read(r); again != tt.value {
-			t.Errorf("%s, in lines: %q", tt.name, again)
+			t.Errorf("%s, in lines: %.20q", tt.name, again)
 		}
 	}
 }
@@ -257,10 +259,23 @@ func TestCheckOrigin(t *testing.T) {
 		{"old browser, other port", "POST", "", "https://app.example:8443", false, false},
 		{"DELETE", "DELETE", "cross-site", "", false, false},
 		{"a method of somebody's own", "FROB", "cross-site", "", false, false},
+		{"WebSocket, own page", "GET websocket", "same-origin", own, true, true},
+		{"WebSocket, old browser", "GET websocket", "", own, true, true},
+		{"WebSocket, no browser", "GET websocket", "", "", true, true},
+		{"WebSocket, sibling subdomain", "GET websocket", "same-site", "https://sibling.app.example", false, false},
+		{"WebSocket, old browser, sibling subdomain", "GET websocket", "", "https://sibling.app.example", false, false},
+		{"WebSocket, old browser, same host over http", "GET websocket", "", "http://app.example", false, false},
+		{"WebSocket over HTTP/2", "CONNECT", "same-site", "https://sibling.app.example", false, false},
 	}
 	for _, tt := range tests {
 		for origin, want := range map[string]bool{"": tt.unset, own: tt.set} {
-			r := httptest.NewRequest(tt.method, own+"/x", nil)
+			method, upgrade, _ := strings.Cut(tt.method, " ")
+			r := httptest.NewRequest(http.MethodPost, own+"/x", nil)
+			r.Method = method
+			if upgrade != "" {
+				r.Header.Set("Connection", "Upgrade")
+				r.Header.Set("Upgrade", upgrade)
+			}
 			for name, value := range map[string]string{"Sec-Fetch-Site": tt.site, "Origin": tt.origin} {
 				if value != "" {
 					r.Header.Set(name, value)

@@ -74,6 +74,11 @@ func (s *Site) scan(r *http.Request) (p parts) {
 
 // join returns the value and how many parts it is made of.
 func (p *parts) join() (value string, n int, state Presence) {
+	for _, v := range p.value {
+		if len(v) > partSize { // none that was ever set; nobody needs to hash it
+			return "", 0, Broken
+		}
+	}
 	switch p.seen[0] {
 	case 0:
 		return "", 0, None

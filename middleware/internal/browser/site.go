@@ -94,13 +94,20 @@ func isLoopback(host string) bool {
 
 var errForeign = errors.New("the request comes from another origin")
 
-// CheckOrigin refuses a state-changing request that another origin's page made. It is http.CrossOriginProtection, and
-// for browsers without Sec-Fetch-Site it looks at the scheme too, which that cannot know: a page of http://app.example
-// is not one of https://app.example.
+// CheckOrigin refuses a request that another origin's page made, if it changes state or wants a connection of its own.
+// It is http.CrossOriginProtection, and for browsers without Sec-Fetch-Site it looks at the scheme too, which that cannot
+// know: a page of http://app.example is not one of https://app.example.
 func (s *Site) CheckOrigin(r *http.Request) error {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions:
-		return nil
+		if r.Header.Get("Upgrade") == "" {
+			return nil
+		}
+		// A WebSocket begins with a GET that any page may send, a sibling's with our cookie, and what goes through it is
+		// checked no more (RFC 6455 section 10.2). To CrossOriginProtection it is no safe method either.
+		upgrade := *r
+		upgrade.Method = http.MethodConnect
+		r = &upgrade
 	}
 	origin := r.Header.Get("Origin")
 	if origin == "" || r.Header.Get("Sec-Fetch-Site") != "" {
