@@ -51,6 +51,9 @@ func newMetadata(o *Options) (metadata, error) {
 	if err := errors.Join(errs...); err != nil {
 		return metadata{}, err
 	}
+	if p := resource.Path; strings.Contains(p, "//") || strings.Contains(p+"/", "/./") || strings.Contains(p+"/", "/../") {
+		return metadata{}, fmt.Errorf("middleware: Options.Resource has a path that no request can have: %q", o.Resource)
+	}
 	path := metadataPath // the well-known part goes between host and path (section 3.1)
 	if resource.Path != "/" {
 		path += resource.EscapedPath()

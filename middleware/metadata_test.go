@@ -83,7 +83,7 @@ func TestNoMetadata(t *testing.T) {
 
 func TestResourceFaults(t *testing.T) {
 	t.Parallel()
-	for _, resource := range []string{"api.example", "/mcp", "https://", "http://api.example", "ftp://api.example", "https://u:p@api.example", "https://api.example/?q", "https://api.example/#f", "https://api.example/{x}", "https://api.example/\r\n"} {
+	for _, resource := range []string{"api.example", "/mcp", "https://", "http://api.example", "ftp://api.example", "https://u:p@api.example", "https://api.example/?q", "https://api.example/#f", "https://api.example/{x}", "https://api.example//x", "https://api.example//", "https://api.example/a/..", "https://api.example/a/../b", "https://api.example/./a", "https://api.example/\r\n"} {
 		if _, err := middleware.New(subjects, middleware.Self, &middleware.Options{Resource: resource}); err == nil {
 			t.Errorf("%q was accepted", resource)
 		}
