@@ -112,6 +112,10 @@ func TestUserEverywhere(t *testing.T) {
 		if w := get(router, "/me", "both"); w.Code != http.StatusOK {
 			t.Errorf("status %d", w.Code)
 		}
+		get(router, "/me", "other") // the router uses its contexts again; a copy stays what it was
+		if user, ok := guard.User(seen["copy"]); !ok || user.ID != "both" {
+			t.Errorf("fallback %v: user of a copy after the request: %v, %v", fallback, user, ok)
+		}
 		later := context.WithoutCancel(seen["request"])
 		if user, ok := guard.User(later); !ok || user.ID != "both" || later.Err() != nil {
 			t.Error("the user does not outlive the request")
