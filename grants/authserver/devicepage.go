@@ -17,7 +17,7 @@ type connecting struct {
 	Auth    time.Time `json:"a,omitzero"`
 	Code    string    `json:"c,omitempty"` // the user code, as shown; "": yet to be typed
 	Device  string    `json:"d,omitempty"` // the hash of the device code
-	Until   time.Time `json:"t"`
+	Until   time.Time `json:"t"`           // formTTL after Subject signed in
 }
 
 // devicePage is what the template shows.
@@ -238,7 +238,9 @@ func (s *Server) logDevice(ctx context.Context, c *client, err error) {
 func (s *Server) showDevice(w http.ResponseWriter, status int, page devicePage, at connecting) {
 	page.SignIn = s.authenticate == nil && at.Subject == ""
 	if at.Subject != "" {
-		at.Until = s.now().Add(formTTL)
+		if at.Until.IsZero() { // just signed in: using the page does not prolong that
+			at.Until = s.now().Add(formTTL)
+		}
 		var err error
 		if page.Request, err = s.seal("device page", at); err != nil {
 			s.showFailure(w, unavailable(err))
