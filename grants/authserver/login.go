@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/tokenkeep/tokenkeep/store"
 )
@@ -16,11 +17,20 @@ import (
 // attemptsWindow is how long failures count, from the first on.
 const attemptsWindow = 15 * time.Minute
 
-// attemptsKey counts failures of one account at one place: a client, or the device page. Spelling an account with other
-// letters gets no more attempts.
+// attemptsKey counts failures of one account at one place: a client, or the device page. Spelling an account in another
+// case gets no more attempts.
 func attemptsKey(place, account string) store.Handle {
-	sum := sha256.Sum256([]byte(strings.ToLower(strings.TrimSpace(account))))
+	sum := sha256.Sum256([]byte(strings.Map(folded, strings.TrimSpace(account))))
 	return store.Key("authserver", "attempts", place, hex.EncodeToString(sum[:]))
+}
+
+// folded is one for all letters that are equal without regard to case: three of them are a K.
+func folded(r rune) rune {
+	least := r
+	for next := unicode.SimpleFold(r); next != r; next = unicode.SimpleFold(next) {
+		least = min(least, next)
+	}
+	return least
 }
 
 // login asks the application who these credentials are, and limits how often they may be wrong at this place. Attempts for

@@ -20,7 +20,9 @@ import (
 
 // Users checks a password and returns who it belongs to: the subject, which is the application's user id. A wrong password
 // and an unknown user are both store.ErrNotFound, and should take the same time: hash something for an unknown user too.
-// Any other error means that it could not be found out. It may be called concurrently.
+// Any other error means that it could not be found out. Spellings of a username that differ in case, or in spaces around it,
+// share their attempts ([Options].MaxAttempts); a directory that disregards more, such as accents, has to refuse or to
+// limit those spellings itself. It may be called concurrently.
 type Users func(ctx context.Context, username, password string) (subject string, err error)
 
 // Options are a Server's optional settings. The zero value and nil mean the defaults.
