@@ -25,6 +25,9 @@ func (s *Server) PushedAuthorization(dialects ...*Dialect) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var h store.Handle
 		req, err := s.admit(w, r, m)
+		if err == nil && len(r.Header.Values("DPoP")) > 0 { // the other way to say dpop_jkt (RFC 9449 section 10.1)
+			err = s.bind(w, r, req)
+		}
 		if err == nil {
 			h, err = s.push(r.Context(), req)
 		}
@@ -56,6 +59,12 @@ func (s *Server) push(ctx context.Context, req *request) (store.Handle, error) {
 	}
 	if err := s.checkAuthorize(a, c, p); err != nil {
 		return store.Handle{}, err
+	}
+	if req.key != "" {
+		if a.Key != "" && a.Key != req.key {
+			return store.Handle{}, invalidProof("the proof is by another key than dpop_jkt's")
+		}
+		a.Key = req.key
 	}
 	text, err := json.Marshal(a)
 	if err != nil {
