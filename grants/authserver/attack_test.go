@@ -140,6 +140,19 @@ func TestTokensOfOtherKinds(t *testing.T) {
 	}
 }
 
+// A narrower refresh does not leave its wide refresh token for a later login that asked for little.
+func TestReissueNeverWidens(t *testing.T) {
+	t.Parallel()
+	svc := newService(t, withDialect(authserver.Dialect{Reissue: true}))
+	_, wide := svc.login("scope", "read write")
+	text(t, svc.refresh(wide, "scope", "read"), "access_token")
+	access, narrow := svc.login("scope", "read")
+	svc.refresh(narrow, "scope", "write").want(t, 400, "invalid_scope")
+	if again, _ := svc.login("scope", "read"); again != access {
+		t.Error("not issued again")
+	}
+}
+
 // Whoever signed in at the device page once does not stay so by using it: the password may have changed since.
 func TestDevicePageSignsInOnce(t *testing.T) {
 	t.Parallel()

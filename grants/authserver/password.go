@@ -104,12 +104,13 @@ func (s *Server) index(ctx context.Context, key store.Handle, c *client, version
 	return err
 }
 
-// remember puts a refreshed pair where reissue finds it. It is a convenience: nothing is lost if it fails.
-func (s *Server) remember(ctx context.Context, c *client, subject string, p *pair) {
-	if !c.d.Reissue {
+// remember puts a refreshed pair where reissue finds it, unless its refresh token is for more than its access token: a login
+// that asks for little must not get it. It is a convenience: nothing is lost if it fails.
+func (s *Server) remember(ctx context.Context, c *client, family *store.Record, p *pair) {
+	if !c.d.Reissue || !sameScopes(p.scopes, family.Token.Scopes) {
 		return
 	}
-	key := indexKey(c, subject, p.scopes)
+	key := indexKey(c, family.Subject, p.scopes)
 	for range 3 {
 		version, _, err := s.indexed(ctx, key)
 		if err != nil || s.index(ctx, key, c, version, p) == nil {

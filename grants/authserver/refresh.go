@@ -50,7 +50,7 @@ func (s *Server) refreshOnce(ctx context.Context, req *request, h store.Handle) 
 			return nil, err
 		}
 		p.refresh, p.refreshExpiry = h, rec.Expires
-		s.remember(ctx, c, family.Subject, p)
+		s.remember(ctx, c, family, p)
 		return p, nil
 	}
 	// All is written, and unknown to anybody, before the old token is spent: a failure on the way spends nothing.
@@ -72,7 +72,7 @@ func (s *Server) refreshOnce(ctx context.Context, req *request, h store.Handle) 
 			return nil, err
 		}
 	}
-	s.remember(ctx, c, family.Subject, p)
+	s.remember(ctx, c, family, p)
 	return p, nil
 }
 

@@ -29,7 +29,7 @@ var proofs = map[string][]string{
 	"every kind of rotation and grace":                                 {"TestKindsOfRotation", "TestSiblingsAtOnce", "TestGraceGivesEverybodyTheSameSuccessor", "TestGraceEnds"},
 	"idle and absolute lifetimes":                                      {"TestLifetimes", "TestUnrotatedLifetime"},
 	"a token issued again tells what is left of it":                    {"TestBreakOut", "TestReissueGivesParallelLoginsOneToken", "TestReissueAfterRevocation"},
-	"a refresh never widens the scope":                                 {"TestScopeNeverWidens", "TestScopeGames"},
+	"a refresh never widens the scope":                                 {"TestScopeNeverWidens", "TestScopeGames", "TestReissueNeverWidens"},
 	"a code or refresh token of another client is of no use":           {"TestCodeIsBound", "TestRefreshByAnotherClient", "TestDeviceRequests"},
 	"parameters come once":                                             {"TestNoEndpointTakes", "TestNoPageTakes", "TestAuthorizeErrors", "TestStateTwice"},
 	"bodies are bounded":                                               {"TestNoEndpointTakes", "TestNoPageTakes", "TestAuthorizeMethodsAndSize", "TestBodiesOfOtherLengths"},
