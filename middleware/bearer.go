@@ -4,7 +4,8 @@ import "strings"
 
 // bearer reads the Authorization field lines (RFC 6750 section 2.1) without allocating:
 //
-//	credentials = "Bearer" 1*SP b64token        b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="
+//	b64token    = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="
+//	credentials = "Bearer" 1*SP b64token
 //
 // The scheme's case does not matter (RFC 9110 section 11.1). Another scheme is no bearer token at all, which is not an
 // error; more than one line is one, whichever of them is good.

@@ -109,7 +109,7 @@ func (g *Guard[U]) Deny(w http.ResponseWriter, r *http.Request, err error) {
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
 	if challenge := g.challenge(d); challenge != "" {
-		h.Set("Www-Authenticate", challenge)
+		h.Set("WWW-Authenticate", challenge)
 	}
 	if d.kind == ErrUnavailable {
 		h.Set("Retry-After", strconv.Itoa(retryAfter(err)))

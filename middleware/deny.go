@@ -30,8 +30,8 @@ func ToLogin(path string) func(w http.ResponseWriter, r *http.Request, err error
 		if !page || bearer || !errors.Is(err, ErrNoToken) && !errors.Is(err, ErrInvalidToken) {
 			return false
 		}
-		w.Header().Del("Www-Authenticate")
-		http.Redirect(w, r, withReturn(path, r), http.StatusSeeOther)
+		w.Header().Del("WWW-Authenticate")
+		http.Redirect(w, r, withReturn(path, r), http.StatusSeeOther) //nolint:gosec // G710: the path is the program's, the rest one parameter
 		return true
 	}
 }

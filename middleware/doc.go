@@ -48,9 +48,10 @@
 //
 // With [Options.Session] a cookie does what a bearer token does for programs; [Session] holds all that concerns it, and
 // [github.com/tokenkeep/tokenkeep/middleware/weblogin] begins such sessions. A request with a cookie that changes state
-// or opens a WebSocket must come from the site's own pages (403 otherwise). A session that is over has its cookie cleared: [Guard.Require]
-// answers 401, [Guard.Optional] lets the request through as anonymous. A session that was refreshed into another cookie
-// has it set before the handler runs. What depends on a session carries Cache-Control: no-store and Vary: Cookie.
+// or opens a WebSocket must come from the site's own pages (403 otherwise). A session that is over has its cookie
+// cleared: [Guard.Require] answers 401, [Guard.Optional] lets the request through as anonymous. A session that was
+// refreshed into another cookie has it set before the handler runs. What depends on a session carries Cache-Control:
+// no-store and Vary: Cookie.
 //
 // # What the context holds
 //

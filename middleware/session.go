@@ -135,8 +135,8 @@ func (s *Session) carry(site *browser.Site, w http.ResponseWriter, r *http.Reque
 // Verify returns the record of the session that the request's cookie carries, refreshed if need be. On w it only sets
 // headers: it writes the cookie anew if the record has another handle now, and clears the cookie of a session that is
 // over, or of which nobody can tell which one is meant. The error is [ErrNoToken], [ErrInvalidToken],
-// [ErrForbidden] (a request of another origin that changes state or opens a WebSocket) or [ErrUnavailable], by errors.Is, and goes to
-// [Guard.Deny]. Call it before the response's first byte: a cookie that changes later never reaches the browser.
+// [ErrForbidden] (a request of another origin that changes state or opens a WebSocket) or [ErrUnavailable], by
+// errors.Is, and goes to [Guard.Deny]. Call it before the response's first byte: a cookie that changes later never reaches the browser.
 func (s *Session) Verify(w http.ResponseWriter, r *http.Request) (*store.Record, error) {
 	rec, refused := s.verify(w, r)
 	if refused != nil {

@@ -44,7 +44,7 @@ const (
 //
 // Requests that miss the same user wait for one call of resolve. It has 10 s, and their contexts' values but not their
 // ends; it runs in a goroutine of its own, a panic of which reaches those who wait.
-func CacheUsers[U any](resolve func(ctx context.Context, rec *store.Record) (U, error), max int, life time.Duration) (*UserCache[U], error) {
+func CacheUsers[U any](resolve func(ctx context.Context, rec *store.Record) (U, error), max int, life time.Duration) (*UserCache[U], error) { //nolint:lll,predeclared // max is what it is
 	var errs []error
 	if resolve == nil {
 		errs = append(errs, errors.New("middleware: CacheUsers: the resolver is nil"))

@@ -29,7 +29,7 @@ type SessionGuard = middleware.Guard[*store.Record]
 // RunCookies runs the table in file, testdata/cookie_requests.json, against a store that keeps records and against one
 // whose cookie is the record. mount puts the guard in front of next, as Optional or as Require.
 func RunCookies(t *testing.T, file string, mount func(guard *SessionGuard, optional bool, next http.HandlerFunc) http.Handler) {
-	data, err := os.ReadFile(file)
+	data, err := os.ReadFile(file) //nolint:gosec // G304: a test names its own table
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +40,7 @@ func RunCookies(t *testing.T, file string, mount func(guard *SessionGuard, optio
 			Expect string
 		}
 	}
-	if err := json.Unmarshal(data, &table); err != nil || len(table.Cases) < 16 {
+	if err := json.Unmarshal(data, &table); err != nil || len(table.Cases) < 16 { //nolint:musttag // the table's names are the fields', in lower case
 		t.Fatalf("%d cases, %v", len(table.Cases), err)
 	}
 	for _, kind := range []string{"server", "stateless"} {

@@ -53,7 +53,7 @@ type Mount func(c *Case, guard *Guard, next http.HandlerFunc) http.Handler
 
 // Run runs the whole table in file.
 func Run(t *testing.T, file string, mount Mount) {
-	data, err := os.ReadFile(file)
+	data, err := os.ReadFile(file) //nolint:gosec // G304: a test names its own table
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +61,7 @@ func Run(t *testing.T, file string, mount Mount) {
 		Tokens map[string]json.RawMessage
 		Cases  []*Case
 	}
-	if err := json.Unmarshal(data, &table); err != nil {
+	if err := json.Unmarshal(data, &table); err != nil { //nolint:musttag // the table's names are the fields', in lower case
 		t.Fatal(err)
 	}
 	if len(table.Cases) < 32 {
@@ -134,7 +134,7 @@ func (c *Case) request(t *testing.T) (r *http.Request, secrets []string) {
 				Repeat, Prefix string
 				Count          int
 			}
-			if err := json.Unmarshal(kv[1], &gen); err != nil {
+			if err := json.Unmarshal(kv[1], &gen); err != nil { //nolint:musttag // the table's names are the fields', in lower case
 				t.Fatal(err)
 			}
 			value = gen.Prefix + strings.Repeat(gen.Repeat, gen.Count)
@@ -223,7 +223,7 @@ func verifier(tokens map[string]json.RawMessage) middleware.Verifier {
 		switch raw, ok := tokens[credential]; {
 		case !ok:
 			return nil, store.ErrNotFound
-		case json.Unmarshal(raw, &grant) == nil:
+		case json.Unmarshal(raw, &grant) == nil: //nolint:musttag // as above
 		case json.Unmarshal(raw, &state) != nil:
 			return nil, fmt.Errorf("unreadable table: %s", raw)
 		case strings.HasPrefix(state, "valid token, "):
@@ -249,7 +249,7 @@ func Resolve(_ context.Context, rec *store.Record) (*User, error) {
 	case "nil-user":
 		return nil, nil
 	case "panic-user":
-		panic("users: broken")
+		panic("users: broken") //nolint:forbidigo // the fault under test
 	}
 	return &User{ID: rec.Subject}, nil
 }
