@@ -13,8 +13,13 @@ import (
 	"github.com/tokenkeep/tokenkeep/store"
 )
 
-// maxExtra bounds Token.Extra, so that no server can make a record too large for its store. Members beyond are dropped.
-const maxExtra = 32 << 10
+// No server can make a record larger than the 64 KiB that every store takes: nobody could save it.
+const (
+	maxTokens = 32 << 10 // all three together
+	maxExtra  = 16 << 10 // members beyond are dropped
+	maxScope  = 8 << 10  // as text; what is longer counts as not told
+	maxType   = 64
+)
 
 // reply is an answer of a token endpoint taken apart. What stands in a known member but cannot be understood goes to
 // extra like the unknown ones: one bad field never loses a token.
@@ -73,6 +78,9 @@ func (c *Client) read(q *call, ans *answer, asked []string) (store.Token, error)
 	if ans.status >= 300 || r.access == "" {
 		return store.Token{}, c.refusal(q, ans, &r, object)
 	}
+	if len(r.access)+len(r.refresh)+len(r.id) > maxTokens {
+		return store.Token{}, c.fail(q, ans, TooLarge, errors.New("the tokens are longer than 32 KiB"))
+	}
 	kept := store.Token{RefreshToken: r.refresh}
 	if !visible(r.access) {
 		return kept, c.fail(q, ans, ProtocolError, errors.New("access_token has characters that no header can carry"))
@@ -108,7 +116,7 @@ func (r *reply) take(name, value []byte, asked time.Time) {
 		r.id = text(value)
 		understood = r.id != ""
 	case "token_type":
-		understood = value[0] == '"'
+		understood = value[0] == '"' && len(value) <= maxType
 		if understood {
 			r.tokenType = text(value)
 		}
@@ -222,6 +230,9 @@ func (c *Client) typeFault(kind string) error {
 // scopes reads a space-separated string (RFC 6749 section 3.3), one separated by commas alone, or a list of strings.
 func scopes(raw []byte) (list []string, told bool) {
 	var words []string
+	if len(raw) > maxScope {
+		return nil, false
+	}
 	switch raw[0] {
 	case '"':
 		s := text(raw)

@@ -24,7 +24,7 @@ const (
 	ProtocolError Class = "protocol_error"
 	// UnsupportedTokenType: a token that this client cannot use, such as one bound to a key.
 	UnsupportedTokenType Class = "unsupported_token_type"
-	// TooLarge: an answer of more than 1 MiB.
+	// TooLarge: an answer of more than 1 MiB, or tokens of more than 32 KiB.
 	TooLarge Class = "too_large"
 )
 

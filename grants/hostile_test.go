@@ -40,10 +40,25 @@ var hostile = []struct {
 	{"a thousand levels", 200, []byte(`{"access_token":"AT2","x":` + strings.Repeat("[", 1000) + strings.Repeat("]", 1000) + `}`), ""},
 	{"10,000 members", 200, members(10_000), ""},
 	{"200,000 nameless members", 200, []byte(`{"access_token":"AT2"` + strings.Repeat(`,"":1`, 200_000) + `}`), ""},
+	{"a token that no store takes", 200, []byte(`{"access_token":"` + strings.Repeat("EVIL", 50<<10) + `"}`), grants.TooLarge},
+	{"a refresh token that no store takes", 200, []byte(`{"access_token":"EVIL","refresh_token":"` + strings.Repeat("EVIL", 100<<10) + `"}`), grants.TooLarge},
+	{"an ID token that no store takes", 200, []byte(`{"access_token":"EVIL","id_token":"` + strings.Repeat("EVIL", 100<<10) + `"}`), grants.TooLarge},
+	{"a type that no store takes", 200, []byte(`{"access_token":"AT2","token_type":"` + strings.Repeat("EVIL", 100<<10) + `"}`), ""},
+	{"half a million scopes", 200, []byte(`{"access_token":"AT2","scope":"` + strings.Repeat("s ", 500_000) + `"}`), ""},
+	{"150,000 different scopes", 200, []byte(`{"access_token":"AT2","scope":"` + numbers(150_000) + `"}`), ""},
+	{"200,000 scopes in a list", 200, []byte(`{"access_token":"AT2","scope":["s"` + strings.Repeat(`,"s"`, 200_000) + `]}`), ""},
 	{"a lifetime of -1e308 s", 200, []byte(`{"access_token":"AT2","expires_in":-1e308}`), ""},
 	{"a lifetime of 1e308 s", 200, []byte(`{"access_token":"AT2","expires_in":1e308,"refresh_token_expires_in":"9e999"}`), ""},
 	{"a fraction of a second", 200, []byte(`{"access_token":"AT2","expires_in":0.25}`), ""},
 	{"9223372037 s", 200, []byte(`{"access_token":"AT2","expires_in":9223372037,"expires_at":-9223372036854775809}`), ""},
+}
+
+func numbers(n int) string {
+	var b strings.Builder
+	for i := range n {
+		b.WriteString(strconv.Itoa(i) + " ")
+	}
+	return b.String()
 }
 
 func members(n int) []byte {
