@@ -32,6 +32,7 @@ type DeviceFlow struct {
 
 const (
 	deviceInterval = 5 * time.Second // RFC 8628 section 3.2
+	deviceFloor    = time.Second     // whatever the server says
 	deviceLife     = 10 * time.Minute
 	deviceSlowDown = 5 * time.Second // section 3.5
 	deviceBackoff  = time.Minute
@@ -73,7 +74,7 @@ func (c *Client) Device(ctx context.Context, scopes ...string) (*DeviceFlow, err
 			}
 		case "interval":
 			if n, ok := number(value); ok && n > 0 {
-				f.Interval = time.Duration(min(n, maxLife.Seconds()) * float64(time.Second))
+				f.Interval = max(time.Duration(min(n, maxLife.Seconds())*float64(time.Second)), deviceFloor)
 			}
 		}
 	})
@@ -118,8 +119,8 @@ func (c *Client) DeviceToken(ctx context.Context, f *DeviceFlow) (store.Token, e
 		p = append(p, param{"grant_type", deviceGrant}, param{"device_code", f.DeviceCode})
 		tok, err := c.token(ctx, p, f.Scopes)
 		var e *Error
-		if err == nil || !errors.As(err, &e) || e.Class != RetryLater && e.Class != UnknownOutcome {
-			return tok, err
+		if err == nil || !errors.As(err, &e) || e.Class != RetryLater && e.Class != UnknownOutcome || tok.RefreshToken != "" {
+			return tok, err // with a refresh token the code is spent, though a hook gave up
 		}
 		switch e.Code {
 		case AuthorizationPending:
@@ -153,7 +154,7 @@ func (c *Client) pause(ctx context.Context, d time.Duration, end time.Time) erro
 
 // String tells provider and expiry, never a code.
 func (f DeviceFlow) String() string {
-	return fmt.Sprintf("device flow(at %q, until %s)", f.Provider, f.Expires.UTC().Format(time.RFC3339))
+	return fmt.Sprintf("device flow(at %q, until %s)", shownName(f.Provider), f.Expires.UTC().Format(time.RFC3339))
 }
 
 // Format prints [DeviceFlow.String] for every verb.

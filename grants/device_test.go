@@ -164,3 +164,32 @@ func TestDeviceAnswers(t *testing.T) {
 		}
 	}
 }
+
+// A server cannot have itself polled without a pause.
+func TestDeviceIntervalHasAFloor(t *testing.T) {
+	t.Parallel()
+	for _, told := range []string{`1e-9`, `0.001`, `"1e-300"`} {
+		c := answering(t, 200, `{"device_code":"D","user_code":"U","verification_uri":"https://v.example","interval":`+told+`}`).client()
+		c.DeviceURL = c.TokenURL
+		f, err := c.Device(t.Context())
+		if err != nil || f.Interval != time.Second {
+			t.Errorf("%s: %v, %v", told, f.Interval, err)
+		}
+	}
+}
+
+// A hook that gives up on the granted token ends the wait: the code is spent, and the refresh token must not be lost.
+func TestDeviceHookGivesUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := &device{steps: []step{{status: 200, body: okBody}, {status: 400, body: `{"error":"invalid_grant"}`}}}
+		c := &grants.Client{
+			Provider: "p", TokenURL: "https://as.example/token", ID: "id", Auth: grants.None, HTTP: &http.Client{Transport: d},
+			Hooks: []grants.Hook{{Response: func(context.Context, *grants.Response) error { return errors.New("no") }}},
+		}
+		tok, err := c.DeviceToken(t.Context(), &grants.DeviceFlow{Provider: "p", DeviceCode: "DC", Expires: time.Now().Add(time.Minute)})
+		if err == nil || tok.RefreshToken != "RT" || len(d.at) != 1 {
+			t.Errorf("%q, %v, %d requests", tok.RefreshToken, err, len(d.at))
+		}
+	})
+}
