@@ -96,7 +96,9 @@ func (c *Client) flowFault(f *Flow) error {
 	case f == nil || f.State == "":
 		return errors.New("there is no flow")
 	case f.Provider != c.provider():
-		return fmt.Errorf("the flow began at %q", bounded(f.Provider, 200))
+		return fmt.Errorf("the flow began at %q", shownName(f.Provider))
+	case f.Issuer != c.Issuer: // another server by the same name, or the configuration has changed
+		return fmt.Errorf("the flow began at the issuer %q", shownName(f.Issuer))
 	case !c.now().Before(f.Expires):
 		return errors.New("the flow has expired")
 	}

@@ -139,7 +139,7 @@ func (x Extra) fault(key string) error {
 		if len(x.Header) > 0 {
 			return errors.New(`Extra["authorize"] has headers, but that request is the browser's`)
 		}
-		for _, name := range []string{"client_id", "redirect_uri"} {
+		for _, name := range []string{"client_id", "redirect_uri", "scope"} {
 			if _, set := x.Params[name]; set {
 				return fmt.Errorf("Extra[%q] sets %s, which is a field of its own", key, name)
 			}
