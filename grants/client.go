@@ -144,9 +144,11 @@ func (c *Client) provider() string {
 	}
 }
 
-// shown is the provider's name as errors have it: without a URL's query.
-func (c *Client) shown() string {
-	name, _, _ := strings.Cut(c.provider(), "?")
+func (c *Client) shown() string { return shownName(c.provider()) }
+
+// shownName is a provider's name as errors and logs have it: without a URL's query.
+func shownName(provider string) string {
+	name, _, _ := strings.Cut(provider, "?")
 	return bounded(name, 200)
 }
 
@@ -206,3 +208,6 @@ func (x Extra) Format(f fmt.State, _ rune) { fmt.Fprint(f, x.String()) }
 
 // LogValue logs [Extra.String].
 func (x Extra) LogValue() slog.Value { return slog.StringValue(x.String()) }
+
+// MarshalJSON encodes [Extra.String].
+func (x Extra) MarshalJSON() ([]byte, error) { return json.Marshal(x.String()) }

@@ -68,7 +68,7 @@ func (cs Clients) of(what string, rec *store.Record) (*Client, error) {
 		if c := cs.Find(rec.Provider); c != nil {
 			return c, nil
 		}
-		return nil, &Error{Provider: bounded(rec.Provider, 200), Request: what, Class: ConfigError,
+		return nil, &Error{Provider: shownName(rec.Provider), Request: what, Class: ConfigError,
 			cause: errors.New("no client for this provider")}
 	}
 	return nil, &Error{Request: what, Class: ConfigError, cause: errors.New("no record")}

@@ -91,7 +91,7 @@ func (c *Client) unanswered(q *call, cause error) *Error {
 func (c *Client) redirected(q *call, from *url.URL, ans *answer) *Error {
 	to := "an unreadable URL"
 	if u, err := from.Parse(ans.header.Get("Location")); err == nil {
-		to = cleanURL(u)
+		to = or(q.clean(cleanURL(u), 200), "a URL that holds a secret")
 	}
 	return c.fail(q, ans, ProtocolError, fmt.Errorf("%s redirects to %s, which is not followed", cleanURL(from), to))
 }
@@ -113,7 +113,7 @@ func (q *call) leaks(text string) bool {
 		all = append(all, credentials)
 	}
 	for _, s := range all {
-		if len(s) >= 4 && (strings.Contains(text, s) || strings.Contains(text, url.QueryEscape(s))) {
+		if len(s) >= 4 && (strings.Contains(text, s) || strings.Contains(text, url.QueryEscape(s)) || strings.Contains(text, url.PathEscape(s))) {
 			return true
 		}
 	}

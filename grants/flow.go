@@ -179,7 +179,7 @@ func verifierOK(v string) bool {
 
 // String tells provider and expiry, never state, verifier or nonce.
 func (f Flow) String() string {
-	return fmt.Sprintf("flow(at %q, until %s)", f.Provider, f.Expires.UTC().Format(time.RFC3339))
+	return fmt.Sprintf("flow(at %q, until %s)", shownName(f.Provider), f.Expires.UTC().Format(time.RFC3339))
 }
 
 // Format prints [Flow.String] for every verb.

@@ -3,6 +3,7 @@ package grants
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -55,6 +56,9 @@ func (r Request) Format(f fmt.State, _ rune) { fmt.Fprint(f, r.String()) }
 // LogValue logs [Request.String].
 func (r Request) LogValue() slog.Value { return slog.StringValue(r.String()) }
 
+// MarshalJSON encodes [Request.String].
+func (r Request) MarshalJSON() ([]byte, error) { return json.Marshal(r.String()) }
+
 // String tells name, status and size.
 func (r Response) String() string {
 	return fmt.Sprintf("response(%s, status %d, %d bytes)", r.Name, r.Status, len(r.Body))
@@ -65,6 +69,9 @@ func (r Response) Format(f fmt.State, _ rune) { fmt.Fprint(f, r.String()) }
 
 // LogValue logs [Response.String].
 func (r Response) LogValue() slog.Value { return slog.StringValue(r.String()) }
+
+// MarshalJSON encodes [Response.String].
+func (r Response) MarshalJSON() ([]byte, error) { return json.Marshal(r.String()) }
 
 // before runs the request hooks.
 func (c *Client) before(ctx context.Context, q *call) error {

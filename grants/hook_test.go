@@ -197,3 +197,25 @@ func TestHookValuesPrintNothing(t *testing.T) {
 		t.Error(text)
 	}
 }
+
+// What a hook does to one request's headers stays there.
+func TestHookCannotChangeTheConfiguration(t *testing.T) {
+	t.Parallel()
+	s := answering(t, 200, okBody)
+	c := s.client()
+	c.Extra = map[string]grants.Extra{"": {Header: http.Header{"X-Tenant": {"t1"}}}}
+	c.Hooks = []grants.Hook{{Request: func(_ context.Context, r *grants.Request) error {
+		r.Header["X-Tenant"][0] += "!"
+		return nil
+	}}}
+	for range 2 {
+		if _, err := c.ClientCredentials(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, r := range s.requests() {
+		if got := r.Header.Get("X-Tenant"); got != "t1!" {
+			t.Errorf("X-Tenant %q", got)
+		}
+	}
+}

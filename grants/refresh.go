@@ -52,7 +52,7 @@ func (c *Client) mine(what string, rec *store.Record) error {
 		return c.misconfigured(&call{what: what}, errors.New("no record"))
 	}
 	if rec.Provider != "" && rec.Provider != c.provider() {
-		return c.misconfigured(&call{what: what}, fmt.Errorf("the record belongs to %q", bounded(rec.Provider, 200)))
+		return c.misconfigured(&call{what: what}, fmt.Errorf("the record belongs to %q", shownName(rec.Provider)))
 	}
 	return nil
 }

@@ -95,7 +95,7 @@ func (q *call) extra(x Extra) error {
 	}
 	q.params = q.params.extra(x.Params)
 	for name, values := range x.Header {
-		q.header[http.CanonicalHeaderKey(name)] = values
+		q.header[http.CanonicalHeaderKey(name)] = slices.Clone(values) // a hook may write into it
 	}
 	return nil
 }
@@ -151,7 +151,7 @@ func (c *Client) send(ctx context.Context, q *call) (*answer, error) {
 	case err != nil:
 		ans.body = nil
 		if ans.status < 300 {
-			return nil, c.fail(q, ans, UnknownOutcome, fmt.Errorf("the answer was cut off: %w", stripURL(err)))
+			return nil, c.fail(q, ans, UnknownOutcome, fmt.Errorf("the answer was cut off: %w", q.safe(err)))
 		}
 	}
 	return ans, c.after(ctx, q, ans)
