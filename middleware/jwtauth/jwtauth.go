@@ -153,6 +153,9 @@ func (v *Verifier) current() uint64 {
 // resolver looks at Record.ID or Record.Subject, which it gets on every request.
 func (v *Verifier) Forget() { v.generation.Add(1) }
 
+// Format prints nothing of the keys, among which may be a secret.
+func (*Verifier) Format(f fmt.State, _ rune) { fmt.Fprint(f, "jwtauth.Verifier") }
+
 // refused is a token that is not good: not found, as stores call it.
 type refused struct{ err error }
 
