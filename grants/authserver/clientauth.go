@@ -75,7 +75,7 @@ func (s *Server) clientOf(ctx context.Context, headers []string, p params) (*cli
 		return nil, refused(false, "client authentication failed")
 	case c.public && secret == "":
 		return c, nil
-	case c.public || c.Keys != nil || secret == "" || !c.secretIs(secret):
+	case secret == "" || !c.secretIs(secret): // nor has a client without a secret this one
 		return c, refused(false, "client authentication failed")
 	case !c.d.allows(authPost):
 		return c, refused(false, "the client must authenticate in the Authorization header")
