@@ -107,6 +107,27 @@ func TestQueryOfATokenRequest(t *testing.T) {
 	svc.post("/token?scope=write").want(t, 400, "invalid_request")
 }
 
+// An authorize page that is mounted for one dialect serves nobody else's clients, and takes no other page's answers.
+func TestAuthorizeOfOneDialect(t *testing.T) {
+	t.Parallel()
+	partners := &authserver.Dialect{}
+	svc := newService(t, func(set *setup) { set.clients[1].Dialect = partners })
+	svc.mux.Handle("/partners", svc.Authorize(partners))
+	get := func(query string) *reply { return svc.do(httptest.NewRequest("GET", "/partners?"+query, nil)) }
+	if got := get("response_type=code&client_id=other"); got.StatusCode != 200 {
+		t.Fatalf("the partner: %d %s", got.StatusCode, got.body)
+	}
+	if got := get(codeQuery); got.StatusCode != 400 || got.Header.Get("Location") != "" {
+		t.Errorf("another client: %d", got.StatusCode)
+	}
+	carried, _ := svc.page(codeQuery)
+	r := httptest.NewRequest("POST", "/partners", strings.NewReader(form("request", carried, "decision", "deny")))
+	r.Header.Set("Content-Type", formBody)
+	if got := svc.do(r); got.StatusCode != 400 || got.Header.Get("Location") != "" {
+		t.Errorf("another page's answer: %d", got.StatusCode)
+	}
+}
+
 // Only access tokens open resources, and none does once it was revoked, at whatever process.
 func TestTokensOfOtherKinds(t *testing.T) {
 	t.Parallel()

@@ -132,7 +132,7 @@ func (s *Server) readConnecting(w http.ResponseWriter, r *http.Request) (params,
 	if err := s.unseal("device page", p["request"], &at); err != nil {
 		return nil, at, err
 	}
-	if at.Subject == "" || !s.now().Before(at.Until) {
+	if !s.now().Before(at.Until) {
 		return nil, at, errStale
 	}
 	return p, at, nil
