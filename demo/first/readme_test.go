@@ -64,14 +64,25 @@ func (directory) ByRecord(context.Context, *store.Record) (*appUser, error) {
 	return nil, store.ErrNotFound
 }
 
+func readmeFirst(ctx context.Context, keep *keeper.Keeper, client *grants.Client) error {
+	token, err := client.ClientCredentials(ctx, "profile")
+	rec, err := keep.Start(ctx, store.Handle{}, &store.Record{Subject: "ada", Token: token})
+	fmt.Printf("curl -H 'Authorization: Bearer %s' http://127.0.0.1:8080/me\n", rec.Handle.Reveal())
+	return err
+}
+
 func readmeRoute(mux *http.ServeMux, guard *middleware.Guard[*appUser], me func(http.ResponseWriter, *http.Request)) {
 	mux.Handle("GET /me", guard.Require("profile")(http.HandlerFunc(me))) // net/http, chi, Echo: the same guard
 }
 
-func readmeLogin(mux *http.ServeMux, keep *keeper.Keeper, ring *seal.Ring, client *grants.Client, users directory, identify func(context.Context, *store.Record) error) error {
+func readmeLogin(ctx context.Context, mux *http.ServeMux, tokens store.TokenStore, ring *seal.Ring, users directory, id, secret string) error {
+	client, err := grants.Discover(ctx, &grants.Client{
+		Issuer: "https://id.example", ID: id, Secret: secret, RedirectURI: "https://app.example/callback", Scopes: []string{"openid"},
+	})
+	keep, err := keeper.New(tokens, client, nil)
 	session := &middleware.Session{Keeper: keep, Ring: ring}
 	guard, err := middleware.New(keep, users.ByRecord, &middleware.Options{Session: session})
-	web, err := weblogin.New(client, session, identify, nil)
+	web, err := weblogin.New(client, session, nil, nil)
 	mux.Handle("GET /login", web.Start)
 	mux.Handle("GET /callback", web.Callback)
 	mux.Handle("POST /logout", session.Logout("/"))
@@ -87,14 +98,16 @@ func readmeProvider(ctx context.Context, keep *keeper.Keeper, id, secret, userID
 		Auth:     grants.ClientSecretBasicRaw,
 	}
 	token, err := ulule.Password(ctx, username, password)
-	rec, err := keep.Start(ctx, store.Key("ulule", userID), &store.Record{Token: token})
+	rec, err := keep.Start(ctx, store.Key("ulule", userID), &store.Record{Subject: userID, Token: token}) // keep: made with ulule
 	return rec, err
 }
 
-func readmeStores(ring *seal.Ring, db *gorm.DB, client redis.UniversalClient) []any {
+func readmeStores(ctx context.Context, key []byte, db *gorm.DB, client redis.UniversalClient) []any {
+	ring, err := seal.New(key)                              // 32 bytes made by seal.NewKey, kept where secrets are kept
 	inProcess, err := memstore.New(nil)                     // gone when it ends
 	onMachine, err := sqlitestore.Open("app.db", ring, nil) // any number of processes
 	onServer, err := gormstore.New(db, ring, nil)           // PostgreSQL, MySQL: any number of machines
+	err = onServer.Migrate(ctx)                             // creates or changes the table
 	onRedis, err := redisstore.New(client, ring, nil)       // the same
 	return []any{inProcess, onMachine, onServer, onRedis, err}
 }
@@ -105,4 +118,4 @@ func readmeAPI(keep *keeper.Keeper, userID string) (*http.Response, error) {
 	return resp, err
 }
 
-var _ = []any{readmeStores, readmeAPI, readmeRoute, readmeLogin, readmeProvider}
+var _ = []any{readmeFirst, readmeStores, readmeAPI, readmeRoute, readmeLogin, readmeProvider}
