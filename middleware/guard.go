@@ -238,3 +238,6 @@ func isNil[U any](user U) bool {
 		return false
 	}
 }
+
+// Format prints nothing of the verifier, which may hold secrets.
+func (Guard[U]) Format(f fmt.State, _ rune) { fmt.Fprint(f, "middleware.Guard") }

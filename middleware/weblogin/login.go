@@ -189,3 +189,6 @@ func (l *Login) local(path string) string {
 	}
 	return l.o.Home
 }
+
+// Format prints nothing of the client and the session, which hold secrets.
+func (Login) Format(f fmt.State, _ rune) { fmt.Fprint(f, "weblogin.Login") }
