@@ -111,16 +111,15 @@ func (e *entry) record(h store.Handle, now time.Time) *store.Record {
 		room := &kept{}
 		rec, scopes, state = &room.rec, room.scopes[:0], room.state[:0]
 	}
-	*rec = store.Record{
-		ID: e.part(textID), Generation: e.generation, Subject: e.part(textSubject), Provider: e.part(textProvider),
-		Token: store.Token{
-			AccessToken: e.part(textAccess), TokenType: e.part(textType),
-			RefreshToken: e.part(textRefresh), IDToken: e.part(textIDToken),
-			Expiry: instant(e.tokenExpiry), RefreshExpiry: instant(e.refreshExpiry),
-		},
-		Created: instant(e.created), Updated: instant(e.updated), Expires: instant(e.expires), Ended: instant(e.endedAt),
-		Version: store.Version(e.part(textVersion)), ReadAt: now, Handle: h,
-	}
+	// Field by field: as a whole it would be put together elsewhere and copied here.
+	rec.ID, rec.Generation, rec.Subject, rec.Provider = e.part(textID), e.generation, e.part(textSubject), e.part(textProvider)
+	t := &rec.Token
+	t.AccessToken, t.TokenType = e.part(textAccess), e.part(textType)
+	t.RefreshToken, t.IDToken = e.part(textRefresh), e.part(textIDToken)
+	t.Expiry, t.RefreshExpiry = instant(e.tokenExpiry), instant(e.refreshExpiry)
+	rec.Created, rec.Updated = instant(e.created), instant(e.updated)
+	rec.Expires, rec.Ended = instant(e.expires), instant(e.endedAt)
+	rec.Version, rec.ReadAt, rec.Handle = store.Version(e.part(textVersion)), now, h
 	if e.grant != nil {
 		rec.Grant = *e.grant
 	}
