@@ -134,7 +134,7 @@ func post(url, token, tool string) (status int, challenge map[string]string) {
 	defer resp.Body.Close()
 	challenge = map[string]string{}
 	_, params, _ := strings.Cut(resp.Header.Get("WWW-Authenticate"), " ")
-	for _, p := range strings.Split(params, ", ") { // enough for values without commas
+	for p := range strings.SplitSeq(params, ", ") { // enough for values without commas
 		name, value, _ := strings.Cut(p, "=")
 		challenge[name] = strings.Trim(value, `"`)
 	}
