@@ -132,7 +132,7 @@ func (s *Server) advance(ctx context.Context, family *store.Record, generation u
 			}
 			return err
 		}
-		switch family, err = s.family(ctx, family.Handle); {
+		switch family, err = s.tokens.Get(ctx, family.Handle); {
 		case errors.Is(err, store.ErrNotFound):
 			return invalidGrant("the refresh token is unknown, expired or revoked")
 		case err != nil:

@@ -55,7 +55,7 @@ func (st state) raw() json.RawMessage { return encoded(st) }
 
 // pair is what one request was given: an access token and mostly a refresh token, hanging on a family. The family is the
 // record of one login: it ends, and with it everything that hangs on it. Tokens hold its Key in Record.Grant, so that
-// ending it needs no list of them.
+// ending it needs no list of them; none is good for longer than its family.
 type pair struct {
 	id              string       // of the request that made it
 	now             time.Time    // of this request: what is told of its lifetimes counts from here
@@ -196,18 +196,6 @@ func (s *Server) mark(ctx context.Context, rec *store.Record, st state) error {
 		}
 	}
 	return err
-}
-
-// family returns the live family behind h; store.ErrNotFound when it is over.
-func (s *Server) family(ctx context.Context, h store.Handle) (*store.Record, error) {
-	rec, err := s.tokens.Get(ctx, h)
-	if err != nil {
-		return nil, err
-	}
-	if rec.Expired(s.now()) {
-		return nil, store.ErrNotFound
-	}
-	return rec, nil
 }
 
 // end ends the family behind h, and so everything that hangs on it.

@@ -91,7 +91,7 @@ func (s *Server) refreshToken(ctx context.Context, c *client, h store.Handle) (
 	dead := func() error { return invalidGrant("the refresh token is unknown, expired or revoked") }
 	if rec, err = s.tokens.Get(ctx, h); err == nil {
 		if st, err = s.stateOf(rec); err == nil {
-			family, err = s.family(ctx, rec.Grant)
+			family, err = s.tokens.Get(ctx, rec.Grant)
 		}
 	}
 	switch {

@@ -34,7 +34,7 @@ func (s *Server) live(ctx context.Context, h store.Handle) (*store.Record, state
 	case !st.Spent.IsZero() || rec.Expired(s.now()) || s.clients[st.Client] == nil:
 		return nil, st, store.ErrNotFound
 	case !rec.Grant.IsZero():
-		family, err := s.family(ctx, rec.Grant)
+		family, err := s.tokens.Get(ctx, rec.Grant)
 		if err != nil {
 			return nil, st, err
 		}
