@@ -3,6 +3,7 @@ package keeper_test
 import (
 	"errors"
 	"io"
+	"slices"
 	"testing"
 	"time"
 
@@ -66,5 +67,33 @@ func TestNewReportsAllFaults(t *testing.T) {
 		if !contains(err.Error(), want) {
 			t.Errorf("%q is missing in: %v", want, err)
 		}
+	}
+}
+
+// The same token is sent again after 0.3, 1 and 3 s, while the budget lasts.
+func TestResendsAreSpaced(t *testing.T) {
+	for _, tt := range []struct{ budget, unit time.Duration }{
+		{0, time.Second}, {8 * time.Second, time.Second}, {400 * time.Millisecond, time.Second / 20}, {time.Minute, time.Second},
+	} {
+		t.Run(tt.budget.String(), func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				w := newWorld(t, &keeper.Options{SendBudget: tt.budget, Jitter: func() float64 { return 0.5 }})
+				rec := w.start(time.Second)
+				time.Sleep(2 * time.Second)
+				var sent []time.Duration
+				began := time.Now()
+				w.p.answer = func(int, *store.Record) (store.Token, error) {
+					sent = append(sent, time.Since(began))
+					return store.Token{}, io.ErrUnexpectedEOF
+				}
+				if _, err := w.keep.Get(t.Context(), rec.Handle); !errors.Is(err, keeper.ErrUnavailable) {
+					t.Errorf("got %v", err)
+				}
+				want := []time.Duration{0, 3 * tt.unit / 10, 13 * tt.unit / 10, 43 * tt.unit / 10}
+				if !slices.Equal(sent, want) {
+					t.Errorf("sent after %v, want %v", sent, want)
+				}
+			})
+		})
 	}
 }

@@ -124,8 +124,8 @@ func (a *attempt) mayResend(ctx context.Context, rec *store.Record, st state, tr
 		return false
 	}
 	// The waits are made for the default budget, and shrink with it.
-	d := time.Duration((0.8 + 0.4*k.o.Jitter()) * float64(resendAfter[try-1]))
-	d = min(d, d*k.o.SendBudget/(8*time.Second))
+	scale := min(1, k.o.SendBudget.Seconds()/8)
+	d := time.Duration((0.8 + 0.4*k.o.Jitter()) * scale * float64(resendAfter[try-1]))
 	if time.Until(end) <= d || !sleep(ctx, d) {
 		return false
 	}
