@@ -130,14 +130,17 @@ func (k *Keeper) Sweep(ctx context.Context, n int) (int, error) {
 const maxHold = 30 * 24 * time.Hour
 
 func (k *Keeper) visit(ctx context.Context, tokens store.TokenStore, rec *store.Record) error {
-	if rec.Ended.IsZero() {
-		return nil // expired
+	expired := rec.Ended.IsZero()
+	if expired {
+		if st, err := decodeState(rec); err != nil || len(st.Pending) == 0 {
+			return nil
+		}
 	}
 	err := k.revoke(ctx, rec)
 	if err == nil && leased(rec) {
 		return errHeld
 	}
-	if err != nil && k.o.Now().Sub(rec.Ended) > maxHold {
+	if err != nil && !expired && k.o.Now().Sub(rec.Ended) > maxHold {
 		k.warn("a revocation was given up after 30 days", rec, err)
 		err = nil
 	}
@@ -145,6 +148,9 @@ func (k *Keeper) visit(ctx context.Context, tokens store.TokenStore, rec *store.
 		// To the end of the queue, so that a provider that is down does not hold up the others.
 		next := rec.Clone()
 		next.Updated = k.o.Now()
+		if expired {
+			next.Ended = next.Updated
+		}
 		if _, perr := tokens.Put(ctx, rec.Handle, next); perr != nil {
 			err = errors.Join(err, perr)
 		}

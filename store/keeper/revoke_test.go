@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -199,6 +200,34 @@ func TestSweepVisits(t *testing.T) {
 		}
 		if n := len(w.p.revoked); n != 2 {
 			t.Errorf("revoked %q, want what it had and what the refresh brought", w.p.revoked)
+		}
+	})
+}
+
+// A grant expires with revocations pending that its predecessors left: Sweep pays them before it drops the record.
+func TestSweepPaysBeforeItDropsAnExpiredRecord(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		key := store.Key("ulule", "alice")
+		w.p.revoke = errors.New("down")
+		for _, text := range []string{"first", "second"} {
+			tok := firstToken(time.Hour)
+			tok.RefreshToken = text
+			if _, err := w.keep.Start(t.Context(), key, &store.Record{Token: tok, Expires: time.Now().Add(time.Minute)}); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+		}
+		time.Sleep(time.Hour)
+		if n, err := w.keep.Sweep(t.Context(), 10); n != 0 {
+			t.Errorf("dropped %d although a revocation is pending: %v", n, err)
+		}
+		w.p.revoke = nil
+		if n, err := w.keep.Sweep(t.Context(), 10); n != 1 || err != nil {
+			t.Errorf("dropped %d, %v", n, err)
+		}
+		if !slices.Contains(w.p.revoked, "first") {
+			t.Errorf("revoked %q", w.p.revoked)
 		}
 	})
 }
