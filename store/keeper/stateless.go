@@ -183,8 +183,9 @@ func (k *Keeper) bury(ctx context.Context, rec *store.Record) error {
 			return err
 		}
 	}
+	// Another copy may have been prolonged until now, by no more than a session may last.
 	now := k.o.Now()
-	if _, err := k.coord.bury(ctx, cur, now, k.copiesUntil(rec)); err != nil {
+	if _, err := k.coord.bury(ctx, cur, now, now.Add(k.copiesUntil(rec).Sub(rec.Created))); err != nil {
 		return err
 	}
 	k.observe(Ended, cur)

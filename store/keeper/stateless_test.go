@@ -308,3 +308,37 @@ func TestCookieStoreCannotHoldKeys(t *testing.T) {
 		t.Errorf("EndSessions: %v", err)
 	}
 }
+
+// A copy of a cookie may have been prolonged by whoever holds it: signing out the original, which ends sooner, keeps the
+// copy out too, for as long as it lives.
+func TestCookieLogoutOutlivesAProlongedCopy(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w := cookieWorld(t, newRing(t), cookiestore.SingleReplica())
+		original, err := w.keep.Start(t.Context(), store.Handle{}, &store.Record{
+			Subject: "alice", Token: firstToken(48 * time.Hour), Expires: time.Now().Add(24 * time.Hour),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(20 * time.Hour)
+		prolonged, err := w.keep.Update(t.Context(), original.Handle, func(r *store.Record) error {
+			r.Expires = time.Now().Add(24 * time.Hour)
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.keep.End(t.Context(), original.Handle); err != nil {
+			t.Fatal(err)
+		}
+		for range 25 {
+			time.Sleep(time.Hour)
+			if _, err := w.keep.Sweep(t.Context(), 10); err != nil {
+				t.Error(err)
+			}
+			if _, err := w.keep.Get(t.Context(), prolonged.Handle); !errors.Is(err, store.ErrNotFound) {
+				t.Fatalf("the prolonged copy got %v", err)
+			}
+		}
+	})
+}
