@@ -42,12 +42,11 @@ func (k *Keeper) Start(ctx context.Context, h store.Handle, rec *store.Record) (
 			return nil, unavailable("storing the record", err)
 		case errors.Is(err, errors.ErrUnsupported), errors.Is(err, store.ErrExists) && !h.IsKey():
 			return nil, err
-		case errors.Is(err, store.ErrConflict), errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrExists):
-			if ctx.Err() == nil {
-				continue // somebody else wrote under this Key: look again
-			}
 		}
 		if !pause.wait(ctx) {
+			if errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrExists) {
+				err = context.Cause(ctx) // others kept writing under this Key
+			}
 			return nil, unavailable("storing the record", err)
 		}
 	}
