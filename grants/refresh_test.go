@@ -153,7 +153,11 @@ func TestUserInfo(t *testing.T) {
 		{"no header's token", store.Token{AccessToken: "A\r\nB"}, "no access token"},
 	}
 	for _, tc := range tests {
+		user.Sub, user.Email = "", ""
 		err := c.UserInfo(t.Context(), tc.tok, &user)
+		if err != nil && user.Sub != "" {
+			t.Errorf("%s: %+v of another user", tc.name, user)
+		}
 		if tc.want == "" && (err != nil || user.Email != "a@example.org") || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {
 			t.Errorf("%s: %v, want %q", tc.name, err, tc.want)
 		}

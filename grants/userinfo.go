@@ -31,25 +31,30 @@ func (c *Client) UserInfo(ctx context.Context, tok store.Token, v any) error {
 		}
 		return e
 	}
+	if !json.Valid(ans.body) {
+		return c.fail(q, ans, ProtocolError, errors.New("the answer is not JSON"))
+	}
+	if tok.IDToken != "" && !sameSubject(ans.body, readID(tok.IDToken).Sub) { // nothing of another user gets into v
+		return c.fail(q, ans, ProtocolError, errors.New("the answer's sub is not the ID token's"))
+	}
 	if err := json.Unmarshal(ans.body, v); err != nil {
 		return c.fail(q, ans, ProtocolError, decodeFault(err))
 	}
-	if tok.IDToken == "" {
-		return nil
-	}
+	return nil
+}
+
+// sameSubject reports whether an answer is about want and no other: in one sub, since v takes any spelling.
+func sameSubject(body []byte, want string) bool {
 	sub, spellings := "", 0
-	eachMember(ans.body, func(name, value []byte) {
-		if strings.EqualFold(string(name), "sub") { // v takes any spelling
+	eachMember(body, func(name, value []byte) {
+		if strings.EqualFold(string(name), "sub") {
 			spellings++
 			if string(name) == "sub" {
 				sub, _ = str(value)
 			}
 		}
 	})
-	if spellings != 1 || sub == "" || sub != readID(tok.IDToken).Sub {
-		return c.fail(q, ans, ProtocolError, errors.New("the answer's sub is not the ID token's"))
-	}
-	return nil
+	return spellings == 1 && sub != "" && sub == want
 }
 
 // refused makes the error of an answer from another endpoint than the token endpoint.
@@ -79,5 +84,5 @@ func decodeFault(err error) error {
 	if errors.As(err, &kind) {
 		return fmt.Errorf("the answer's member %q does not fit %v", bounded(kind.Field, 100), kind.Type)
 	}
-	return errors.New("the answer is not JSON")
+	return errors.New("the answer does not fit")
 }
