@@ -202,7 +202,7 @@ func judged(err error) (*store.Record, *denial) {
 	switch {
 	case err == nil:
 		return nil, denyUnavailable.because(errors.New("the verifier returned neither record nor error"))
-	case errors.Is(err, store.ErrNotFound), errors.Is(err, keeper.ErrLoginRequired):
+	case errors.Is(err, store.ErrNotFound), errors.Is(err, keeper.ErrLoginRequired), errors.Is(err, ErrInvalidToken):
 		return nil, denyInvalidToken.because(err)
 	case errors.As(err, &updated) && updated.Record != nil:
 		return updated.Record, nil // signal mode: refreshed and stored, and good

@@ -29,6 +29,8 @@ var subjects = middleware.VerifierFunc(func(_ context.Context, credential string
 		return nil, store.ErrNotFound
 	case "ended":
 		return &store.Record{Subject: "ended"}, store.ErrEnded
+	case "refused":
+		return nil, fmt.Errorf("tokens: %w", middleware.ErrInvalidToken)
 	case "down":
 		return nil, errors.New("connection refused")
 	case "busy":
@@ -77,6 +79,7 @@ func TestOutcomes(t *testing.T) {
 		{"u1", nil, 200, "", "", ""},
 		{"unknown", middleware.ErrInvalidToken, 401, "invalid_token", "", ""},
 		{"ended", middleware.ErrInvalidToken, 401, "invalid_token", "", ""},
+		{"refused", middleware.ErrInvalidToken, 401, "invalid_token", "", ""},
 		{"down", middleware.ErrUnavailable, 503, "", "2", "connection refused"},
 		{"busy", middleware.ErrUnavailable, 503, "", "2", "come back later"},
 		{"nothing", middleware.ErrUnavailable, 503, "", "2", "neither record nor error"},

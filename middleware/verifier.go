@@ -10,8 +10,8 @@ import (
 // It is the one seam between a guard and whatever issues tokens: a keeper (opaque handles of our own stores), a JWT or
 // introspection verifier, an authorization server, or a [VerifierFunc].
 //
-// It answers store.ErrNotFound for a token that is unknown, expired, revoked or malformed (401), keeper.ErrLoginRequired
-// for one whose grant is dead (401), and any other error when it could not find out (503). It may cache facts, never
+// It answers store.ErrNotFound or [ErrInvalidToken] for a token that is unknown, expired, revoked or malformed (401),
+// keeper.ErrLoginRequired for one whose grant is dead (401), and any other error when it could not find out (503). It may cache facts, never
 // decisions, refuses a token that is bound to a key (cnf) unless it checked the binding, and must be safe for
 // concurrent use. The record becomes the request's own.
 type Verifier interface {
