@@ -91,11 +91,8 @@ func readmeLogin(ctx context.Context, mux *http.ServeMux, tokens store.TokenStor
 
 func readmeProvider(ctx context.Context, keep *keeper.Keeper, id, secret, userID, username, password string) (*store.Record, error) {
 	ulule := &grants.Client{
-		Provider: "ulule",
-		TokenURL: "https://www.ulule.com/oauth2/token/", // the slash is part of it
-		ID:       id,
-		Secret:   secret,
-		Auth:     grants.ClientSecretBasicRaw,
+		Provider: "ulule", TokenURL: "https://www.ulule.com/oauth2/token/", // the slash is part of it
+		ID: id, Secret: secret, Auth: grants.ClientSecretBasicRaw,
 	}
 	token, err := ulule.Password(ctx, username, password)
 	rec, err := keep.Start(ctx, store.Key("ulule", userID), &store.Record{Subject: userID, Token: token}) // keep: made with ulule
