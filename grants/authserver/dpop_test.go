@@ -1,9 +1,11 @@
 package authserver_test
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"maps"
 	"net/http/httptest"
 	"strings"
@@ -72,6 +74,17 @@ func TestProof(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	jwk := bytes.Replace(signer.JWK(), []byte(`"k1"`), []byte(`"k2"`), 1)
+	claims := map[string]any{"jti": "y", "htm": "POST", "htu": "https://as.example/token", "iat": time.Now().Unix()}
+	renamed, err := signer.Sign(map[string]any{"typ": "dpop+jwt", "jwk": json.RawMessage(jwk)}, claims)
+	if err != nil || !bytes.Contains(jwk, []byte("k2")) {
+		t.Fatal(err, string(jwk))
+	}
+	private := append(bytes.TrimSuffix(jwk, []byte("}")), `,"d":"AAAA"}`...)
+	withPrivate, err := signer.Sign(map[string]any{"typ": "dpop+jwt", "jwk": json.RawMessage(private)}, claims)
+	if err != nil {
+		t.Fatal(err)
+	}
 	now := time.Now().Unix()
 	for _, tt := range []struct {
 		name   string
@@ -80,6 +93,7 @@ func TestProof(t *testing.T) {
 	}{
 		{"good", []string{good(nil)}, true},
 		{"good, without kid", []string{proofOf(t, other, "dpop+jwt", "/token", nil)}, true},
+		{"good, the key named otherwise", []string{renamed}, true},
 		{"good, with a query", []string{good(map[string]any{"htu": "https://as.example/token?x#y"})}, true},
 		{"good, host in capitals and port", []string{good(map[string]any{"htu": "HTTPS://AS.example:443/token"})}, true},
 		{"good, a little ahead", []string{good(map[string]any{"iat": now + 60})}, true},
@@ -91,6 +105,11 @@ func TestProof(t *testing.T) {
 		{"another's signature", []string{head + "." + foreign}, false},
 		{"changed", []string{head + "." + rest[:len(rest)-4] + "AAAA"}, false},
 		{"a secret for a key", []string{symmetric}, false},
+		{"a private key", []string{withPrivate}, false},
+		{"user information", []string{good(map[string]any{"htu": "https://as.example@evil.example/token"})}, false},
+		{"dot segments", []string{good(map[string]any{"htu": "https://as.example/x/../token"})}, false},
+		{"an escaped path", []string{good(map[string]any{"htu": "https://as.example/%74oken"})}, false},
+		{"no host", []string{good(map[string]any{"htu": "/token"})}, false},
 		{"typ JWT", []string{proofOf(t, signer, "JWT", "/token", nil)}, false},
 		{"another method", []string{good(map[string]any{"htm": "GET"})}, false},
 		{"another path", []string{good(map[string]any{"htu": "https://as.example/token/"})}, false},

@@ -4,7 +4,6 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -63,21 +62,6 @@ func TestPushedAuthorization(t *testing.T) {
 			t.Errorf("expired: %d", got.StatusCode)
 		}
 	})
-}
-
-// A pushed request's age is judged by the server's clock, too: a store's may be behind.
-func TestPushedAuthorizationWithTwoClocks(t *testing.T) {
-	t.Parallel()
-	var ahead atomic.Int64
-	svc := newService(t, func(set *setup) {
-		set.options.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
-	})
-	svc.mux.Handle("/par", svc.PushedAuthorization())
-	query := svc.push(codeQuery)
-	ahead.Store(int64(90 * time.Second))
-	if _, got := svc.page(query); got.StatusCode != 400 || got.Header.Get("Location") != "" {
-		t.Errorf("expired: %d", got.StatusCode)
-	}
 }
 
 func TestPushedAuthorizationErrors(t *testing.T) {
