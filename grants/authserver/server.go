@@ -258,6 +258,3 @@ func (s *Server) log(ctx context.Context, what string, req *request, err error) 
 		slog.String("grant", grant), slog.String("client", client), slog.Int("status", status),
 	}, attrs...)...)
 }
-
-// Format prints nothing of the clients and keys, which are secrets.
-func (*Server) Format(f fmt.State, _ rune) { fmt.Fprint(f, "authserver.Server") }
