@@ -46,6 +46,7 @@ func (a *attempt) run(ctx context.Context) (*store.Record, error) {
 				rec = nil
 				continue
 			}
+			rec = a.k.overlay(rec)
 		}
 		got, err := a.step(ctx, rec)
 		if !errors.Is(err, errAgain) {
@@ -77,6 +78,8 @@ func (a *attempt) step(ctx context.Context, rec *store.Record) (*store.Record, e
 	switch {
 	case st.Failed != "":
 		return nil, loginRequired(st.Failed, nil)
+	case k.closing():
+		return nil, errClosed
 	case a.busy(rec, &st):
 		a.poll(ctx, rec, &st)
 		return nil, errAgain

@@ -163,8 +163,9 @@ func (s *stage) decide(p *stop) bool {
 	if !p.settled {
 		opts = append(opts, s.fates(p)...)
 	}
-	i, ok := 0, true
+	i := 0
 	if len(opts) > 1 {
+		var ok bool
 		if i, ok = s.choose(len(opts), s.hash); !ok {
 			return false
 		}

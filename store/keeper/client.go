@@ -1,6 +1,7 @@
 package keeper
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -21,8 +22,9 @@ import (
 // request fails.
 //
 // An expired token is refreshed before the request goes out. If the resource server answers 401 for a token it calls
-// invalid, the client refreshes and sends the request once more, provided that its body can be sent again. A request
-// that has an Authorization header of its own is left as it is.
+// invalid, the client refreshes and sends the request once more, provided that its body can be sent again; if the grant
+// turns out to be dead or ended, the call fails with that. A request that has an Authorization header of its own is
+// left as it is.
 //
 // Errors come wrapped in *url.Error: use errors.As and errors.Is.
 func (k *Keeper) Client(h store.Handle, origins ...string) *http.Client {
@@ -77,9 +79,14 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil || resp.StatusCode != http.StatusUnauthorized || t.k.o.Mode != Auto || !blamesToken(resp) {
 		return resp, err
 	}
-	again, newer := t.replay(req, rec.Token)
-	if newer == nil {
-		return resp, nil
+	newer, err := t.renewed(req.Context(), rec.Token)
+	again := rewound(req)
+	switch {
+	case errors.Is(err, ErrLoginRequired), errors.Is(err, store.ErrNotFound): // what every later caller is told
+		drain(resp.Body)
+		return nil, err
+	case err != nil, newer.Token.AccessToken == rec.Token.AccessToken, again == nil:
+		return resp, nil //nolint:nilerr // the server's 401 is the caller's answer
 	}
 	drain(resp.Body)
 	t.k.observe(Replayed, rec)
@@ -100,29 +107,30 @@ func (t *transport) send(req *http.Request, rec *store.Record) (*http.Response, 
 	return t.k.o.Transport.RoundTrip(t.carry(req, rec.Token))
 }
 
-// replay returns the request and a record with a newer token than the one that was refused, if the body can be sent
-// again; no record: there is nothing to send.
-func (t *transport) replay(req *http.Request, refused store.Token) (*http.Request, *store.Record) {
-	if req.Body != nil && req.Body != http.NoBody && req.GetBody == nil {
-		return nil, nil
-	}
-	rec, err := t.k.get(req.Context(), t.h, whenDue) // somebody may have refreshed since
+// renewed returns the record with another token than the one that was refused, or with the same if there is none.
+func (t *transport) renewed(ctx context.Context, refused store.Token) (*store.Record, error) {
+	rec, err := t.k.get(ctx, t.h, whenDue) // somebody may have refreshed since
 	if err == nil && rec.Token.AccessToken == refused.AccessToken {
-		rec, err = t.k.get(req.Context(), t.h, rejected)
+		return t.k.get(ctx, t.h, rejected)
 	}
-	if err != nil || rec.Token.AccessToken == refused.AccessToken {
-		return nil, nil
+	return rec, err
+}
+
+// rewound returns req ready to be sent once more, nil if its body cannot be.
+func rewound(req *http.Request) *http.Request {
+	if req.Body == nil || req.Body == http.NoBody {
+		return req
 	}
 	if req.GetBody == nil {
-		return req, rec
+		return nil
 	}
 	body, err := req.GetBody()
 	if err != nil {
-		return nil, nil
+		return nil
 	}
 	again := *req
 	again.Body = body
-	return &again, rec
+	return &again
 }
 
 // carry returns a copy of req with the token: a RoundTripper must not change the request it was given.
@@ -160,7 +168,7 @@ func blamesToken(resp *http.Response) bool {
 
 // drain lets the connection be used again, unless the body is long.
 func drain(body io.ReadCloser) {
-	io.CopyN(io.Discard, body, 16<<10)
+	_, _ = io.CopyN(io.Discard, body, 16<<10) // best effort
 	body.Close()
 }
 
@@ -204,5 +212,9 @@ const forcedFloor = 30 * time.Second
 
 func (k *Keeper) forcedLately(rec *store.Record) bool {
 	st, err := decodeState(rec)
-	return err == nil && !st.SavedAt.IsZero() && k.o.Now().Sub(st.SavedAt) < forcedFloor
+	now := rec.ReadAt
+	if now.IsZero() {
+		now = k.o.Now()
+	}
+	return err == nil && !st.SavedAt.IsZero() && now.Sub(st.SavedAt) < forcedFloor
 }

@@ -140,7 +140,7 @@ func TestClientReplaysAfter401(t *testing.T) {
 		{"invalid token", "GET", nil, refuseToken("access-0", 401, invalid), []string{"0", "1"}, 1},
 		{"bare challenge", "GET", nil, refuseToken("access-0", 401, "Bearer"), []string{"0", "1"}, 1},
 		{"body that can be sent again", "POST", strings.NewReader("x"), refuseToken("access-0", 401, invalid), []string{"0", "1"}, 1},
-		{"body that cannot", "POST", io.MultiReader(strings.NewReader("x")), refuseToken("access-0", 401, invalid), []string{"0"}, 0},
+		{"body that cannot", "POST", io.MultiReader(strings.NewReader("x")), refuseToken("access-0", 401, invalid), []string{"0"}, 1},
 		{"other error", "GET", nil, refuseToken("access-0", 401, `Bearer error="invalid_request"`), []string{"0"}, 0},
 		{"forbidden", "GET", nil, refuseToken("access-0", 403, `Bearer error="insufficient_scope"`), []string{"0"}, 0},
 		{"every token refused", "GET", nil, refuseToken("access-", 401, invalid), []string{"0", "1"}, 1},
@@ -201,4 +201,62 @@ func TestClientForcesNoRefreshStorm(t *testing.T) {
 		}
 		w.wantCalls(1)
 	})
+}
+
+// What the refresh after a 401 finds out about the grant is the caller's answer, as it is every later caller's; the
+// server's 401 is the answer where nothing is known to have ended.
+func TestClientTellsTheEndAfter401(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		end   func(w *world, rec *store.Record) (store.Token, error)
+		want  error // nil: the 401
+		calls int64
+	}{
+		{"dead", func(*world, *store.Record) (store.Token, error) { return store.Token{}, outcomeError{keeper.Dead} }, keeper.ErrLoginRequired, 1},
+		{"ended meanwhile", func(w *world, rec *store.Record) (store.Token, error) {
+			if err := w.keep.End(w.t.Context(), rec.Handle); err != nil {
+				w.t.Error(err)
+			}
+			return w.p.rotate(rec)
+		}, store.ErrNotFound, 1},
+		{"unavailable", func(*world, *store.Record) (store.Token, error) {
+			return store.Token{}, outcomeError{keeper.RetryLater}
+		}, nil, 1},
+		{"no refresh possible", nil, nil, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				body := &closing{Reader: strings.NewReader("no")}
+				wire := &wire{answers: map[string]func(*http.Request) *http.Response{api: func(*http.Request) *http.Response {
+					resp := answer(401, "WWW-Authenticate", "Bearer")
+					resp.Body = body
+					return resp
+				}}}
+				w := newWorld(t, &keeper.Options{Transport: wire})
+				first := store.Record{Subject: "alice", Token: firstToken(time.Hour)}
+				if tt.end == nil {
+					first.Token.RefreshExpiry = time.Now()
+				}
+				rec, err := w.keep.Start(t.Context(), store.Handle{}, &first)
+				if err != nil {
+					t.Fatal(err)
+				}
+				h := rec.Handle
+				w.p.answer = func(_ int, rec *store.Record) (store.Token, error) { rec.Handle = h; return tt.end(w, rec) }
+				resp, err := w.keep.Client(h, api).Get(api)
+				if tt.want == nil {
+					if err != nil || resp.StatusCode != 401 || body.closed {
+						t.Errorf("got %v, %v, want the 401 as it came", resp, err)
+					}
+				} else if !errors.Is(err, tt.want) || !body.closed {
+					t.Errorf("got %v, %v, want %v; the answer's body closed: %t", resp, err, tt.want, body.closed)
+				}
+				w.wantCalls(tt.calls)
+				_, later := w.keep.Get(t.Context(), h)
+				if !errors.Is(later, tt.want) {
+					t.Errorf("the next caller got %v, want %v", later, tt.want)
+				}
+			})
+		})
+	}
 }

@@ -14,7 +14,7 @@ import (
 // the keeper goes on trying.
 func (a *attempt) commit(ctx context.Context, leased *store.Record, st state, tok store.Token) (*store.Record, error) {
 	k := a.k
-	c := &commit{k: k, tokens: a.tokens, h: a.h, parent: leased, fence: st.Fence, owner: st.Owner, token: tok, issued: k.o.Now()}
+	c := &commit{k: k, tokens: a.tokens, h: a.h, parent: leased, fence: st.Fence, owner: st.Owner, token: tok, issued: k.o.Now(), at: a.clock(leased)}
 	k.o.at(ctx, "before-commit", leased.ID)
 	rec, err := c.try(ctx)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
@@ -34,14 +34,14 @@ func (a *attempt) commit(ctx context.Context, leased *store.Record, st state, to
 func (a *attempt) keepRefreshToken(ctx context.Context, leased *store.Record, st state, tok store.Token, cause error) (*store.Record, error) {
 	k := a.k
 	now := a.clock(leased)
-	c := &commit{k: k, tokens: a.tokens, h: a.h, parent: leased, fence: st.Fence, owner: st.Owner, issued: k.o.Now(),
+	c := &commit{k: k, tokens: a.tokens, h: a.h, parent: leased, fence: st.Fence, owner: st.Owner, issued: k.o.Now(), at: now,
 		token: store.Token{RefreshToken: tok.RefreshToken, RefreshExpiry: tok.RefreshExpiry}, partial: true,
 		then: func(s *state) {
 			s.Steps = st.Steps
 			k.backOff(s, now, outcomeOf(cause).String(), retryAfterOf(cause))
 		}}
 	if _, err := c.try(ctx); err != nil && !errors.Is(err, store.ErrNotFound) {
-		k.keepUnsaved(ctx, c, err)
+		_, _ = k.keepUnsaved(ctx, c, err) // nobody is served: there is no access token
 	}
 	return nil, unavailable("refreshing", cause)
 }
@@ -54,8 +54,9 @@ type commit struct {
 	parent  *store.Record // as leased
 	fence   uint64
 	owner   string
-	token   store.Token // as answered
-	issued  time.Time
+	token   store.Token  // as answered
+	issued  time.Time    // by this process's clock
+	at      time.Time    // the same by the store's
 	partial bool         // the token is a refresh token only: nothing else is known to have changed
 	then    func(*state) // more to note; may be nil
 	won     bool         // our answer is what the store holds
@@ -97,7 +98,7 @@ func (c *commit) try(ctx context.Context) (*store.Record, error) {
 		case err != nil:
 			return nil, err
 		case cur.ID != c.parent.ID: // a new login under the same key
-			c.orphaned(ctx, cur)
+			_ = c.orphaned(ctx, cur) // the callers get the new login
 			c.k.observe(Adopted, cur)
 			return cur, nil
 		}
@@ -109,13 +110,19 @@ func (c *commit) try(ctx context.Context) (*store.Record, error) {
 		switch {
 		case cur.Generation == gen && st.SavedFence == c.fence && st.SavedOwner == c.owner:
 			return c.stored(cur), nil // ours: only the answer was lost
-		case gen > cur.Generation || gen == cur.Generation && c.fence > st.SavedFence:
+		case c.beats(cur, st):
 			base = cur
 		default:
 			c.k.observe(Adopted, cur)
 			return cur, nil
 		}
 	}
+}
+
+// beats is the order of the commit rule: first the generation, then the lease.
+func (c *commit) beats(cur *store.Record, st state) bool {
+	gen := c.parent.Generation + 1
+	return gen > cur.Generation || gen == cur.Generation && c.fence > st.SavedFence
 }
 
 func (c *commit) stored(rec *store.Record) *store.Record {
@@ -135,7 +142,7 @@ func (c *commit) apply(cur *store.Record) (*store.Record, error) {
 	if st.Owner == c.owner {
 		st.Owner, st.LeaseUntil = "", time.Time{}
 	}
-	st.SavedFence, st.SavedOwner, st.SavedAt = c.fence, c.owner, c.issued
+	st.SavedFence, st.SavedOwner, st.SavedAt = c.fence, c.owner, c.at
 	st.Tries, st.SentAt, st.Failed = 0, time.Time{}, ""
 	st.After, st.Steps, st.Reason = time.Time{}, 0, ""
 	old := cur.Token

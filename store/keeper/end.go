@@ -132,7 +132,7 @@ const maxHold = 30 * 24 * time.Hour
 func (k *Keeper) visit(ctx context.Context, tokens store.TokenStore, rec *store.Record) error {
 	expired := rec.Ended.IsZero()
 	if expired {
-		if st, err := decodeState(rec); err != nil || len(st.Pending) == 0 {
+		if st, _ := decodeState(rec); len(st.Pending) == 0 { // or what nobody here can read
 			return nil
 		}
 	}

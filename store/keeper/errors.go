@@ -81,4 +81,6 @@ func storeError(doing string, err error) error {
 	return unavailable(doing, err)
 }
 
+var errClosed = unavailable("the keeper is closed", nil)
+
 var errHop = fmt.Errorf("keeper: the shared grant points to another grant: %w", errors.ErrUnsupported)

@@ -2,6 +2,7 @@ package keeper_test
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -135,5 +136,32 @@ func TestF10RefusedWhileASiblingComesIn(t *testing.T) {
 			b.t.Errorf("the row holds %s, the provider %v", row.Token.RefreshToken, b.live())
 		}
 		b.wantCalls(4)
+	})
+}
+
+// A keeper that waits for another process's lease takes none of its own once Close has been called.
+func TestCloseTakesNoLease(t *testing.T) {
+	faultTest(t, kinds, func(b *bench) {
+		b.next(die) // the holder dies before it sends
+		b.abandon(b.process(nil))
+		k := b.process(nil)
+		waited := make(chan error)
+		go func() {
+			_, err := k.Get(background, chaosKey)
+			waited <- err
+		}()
+		synctest.Wait()
+		began := time.Now()
+		if err := k.Close(background); err != nil {
+			b.t.Error(err)
+		}
+		if d := time.Since(began); d > time.Second {
+			b.t.Errorf("Close waited %v for another process", d)
+		}
+		if err := <-waited; !errors.Is(err, keeper.ErrUnavailable) {
+			b.t.Errorf("the waiting caller got %v", err)
+		}
+		b.wantCalls(0)
+		b.get(b.process(nil))
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -360,4 +361,34 @@ func TestF19Clocks(t *testing.T) {
 			b.t.Errorf("the expiry is off by %v", off)
 		}
 	})
+}
+
+// The clocks of two replicas are an hour apart: a 401 still leads to a refresh, once, on each of them.
+func TestF19RejectedTokenBesideAWrongClock(t *testing.T) {
+	for _, skew := range []time.Duration{-time.Hour, time.Hour} {
+		t.Run(skew.String(), func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				rejecting := "access-"
+				wire := &wire{answers: map[string]func(*http.Request) *http.Response{api: func(r *http.Request) *http.Response {
+					return refuseToken(rejecting, 401, "Bearer")(r)
+				}}}
+				w := newWorld(t, &keeper.Options{Transport: wire})
+				w.p.life = 24 * time.Hour
+				other := w.newKeeper(w.tokens, &keeper.Options{Transport: wire, Now: func() time.Time { return time.Now().Add(skew) }})
+				rec := w.start(24 * time.Hour)
+				if _, err := w.keep.Refresh(t.Context(), rec.Handle); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(time.Minute)
+				for range 5 {
+					for _, k := range []*keeper.Keeper{other, w.keep} {
+						if _, err := k.Client(rec.Handle, api).Get(api); err != nil {
+							t.Fatal(err)
+						}
+					}
+				}
+				w.wantCalls(2)
+			})
+		})
+	}
 }

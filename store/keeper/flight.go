@@ -31,7 +31,7 @@ func (k *Keeper) join(ctx context.Context, tokens store.TokenStore, h store.Hand
 		k.fly(ctx, f, tokens, h, rec, began)
 	})
 	if !ok {
-		f.err = unavailable("the keeper is closed", nil)
+		f.err = errClosed
 		close(f.done)
 		return f
 	}
@@ -52,7 +52,9 @@ func (k *Keeper) await(ctx context.Context, tokens store.TokenStore, h store.Han
 			return nil, f.err
 		}
 		if f.rec.Generation > rec.Generation || f.rec.ID != rec.ID {
-			return f.rec.Clone(), nil
+			got := f.rec.Clone()
+			got.Handle = h // another caller's may have been of another form
+			return got, nil
 		}
 	}
 	return nil, unavailable("the record keeps changing", nil)
@@ -64,7 +66,9 @@ func (k *Keeper) fly(ctx context.Context, f *flight, tokens store.TokenStore, h 
 	if f.err == nil && a.committed && k.o.OnRefresh != nil {
 		// The hook may call the keeper: the grant must have no flight any more, and readers see the new token.
 		k.land(rec.ID)
-		k.callHook(rec, f.rec)
+		k.callHook("OnRefresh", f.rec, func(ctx context.Context) error {
+			return k.o.OnRefresh(ctx, rec.Clone(), f.rec.Clone())
+		})
 	} else {
 		k.land(rec.ID)
 	}
@@ -77,34 +81,31 @@ func (k *Keeper) land(id string) {
 	k.mu.Unlock()
 }
 
-// callHook runs OnRefresh on a context of its own and returns when it has, or after ClockMargin.
-func (k *Keeper) callHook(old, updated *store.Record) {
+// callHook runs the application's hook on a context of its own and returns when it has, or after ClockMargin.
+func (k *Keeper) callHook(name string, rec *store.Record, hook func(context.Context) error) {
 	done := make(chan struct{})
-	k.work.Add(1) // by a goroutine that is itself counted, so Close cannot have drained
-	go func() {
-		defer k.work.Done()
+	k.work.Go(func() { // by a goroutine that is itself counted, so Close cannot have drained
 		defer close(done)
 		ctx, cancel := context.WithTimeout(k.base, k.o.CommitBudget)
 		defer cancel()
-		err := guarded(func() error { return k.o.OnRefresh(ctx, old.Clone(), updated.Clone()) })
-		if err != nil {
-			k.hookFailed(updated, err)
+		if err := guarded(func() error { return hook(ctx) }); err != nil {
+			k.hookFailed(name, rec, err)
 		}
-	}()
+	})
 	patience := time.NewTimer(k.o.ClockMargin)
 	defer patience.Stop()
 	select {
 	case <-done:
 	case <-patience.C:
-		k.hookFailed(updated, errors.New("slower than ClockMargin"))
+		k.hookFailed(name, rec, errors.New("slower than ClockMargin"))
 	}
 }
 
-func (k *Keeper) hookFailed(rec *store.Record, err error) {
+func (k *Keeper) hookFailed(name string, rec *store.Record, err error) {
 	e := event(HookError, rec)
 	e.Err = err
 	k.observeEvent(e)
-	k.o.Logger.Warn("keeper: OnRefresh failed", slog.String("record", rec.ID), slog.Any("error", err))
+	k.o.Logger.Warn("keeper: "+name+" failed", slog.String("record", rec.ID), slog.Any("error", err))
 }
 
 // guarded turns a panic of the application's code into an error that tells the value's type only: it may hold a secret.

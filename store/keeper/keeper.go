@@ -123,15 +123,19 @@ func (k *Keeper) spawnLocked(ctx context.Context, deadline time.Duration, fn fun
 	if k.closed {
 		return false
 	}
-	k.work.Add(1)
-	go func() {
-		defer k.work.Done()
+	k.work.Go(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), deadline)
 		defer cancel()
 		defer context.AfterFunc(k.base, cancel)()
 		fn(ctx)
-	}()
+	})
 	return true
+}
+
+func (k *Keeper) closing() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.closed
 }
 
 // urgency says which tokens a call wants refreshed.
@@ -233,11 +237,11 @@ func (k *Keeper) fresh(ctx context.Context, tokens store.TokenStore, h store.Han
 			return nil, &ExpiredError{Record: rec, final: !k.refreshable(rec, now)}
 		}
 	}
+	if u == rejected && (!k.refreshable(rec, now) || k.forcedLately(rec)) {
+		return rec, nil
+	}
 	if !k.refreshable(rec, now) {
 		return nil, loginRequired("the token cannot be refreshed", nil)
-	}
-	if u == rejected && k.forcedLately(rec) {
-		return rec, nil
 	}
 	got, err := k.await(ctx, tokens, h, rec, began)
 	switch {

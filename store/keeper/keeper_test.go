@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -96,7 +95,7 @@ func (w *world) newKeeper(tokens store.TokenStore, o *keeper.Options) *keeper.Ke
 		opts = *o
 	}
 	if opts.Logger == nil {
-		opts.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+		opts.Logger = slog.New(slog.DiscardHandler)
 	}
 	keep, err := keeper.New(tokens, w.p, &opts)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 // Observer hears of the keeper's events. Observe is called inline and concurrently: it must be quick, must not call
 // the keeper, and gets no secret.
 type Observer interface {
-	Observe(Event)
+	Observe(e Event)
 }
 
 // EventKind says what happened.
@@ -27,7 +27,7 @@ const (
 	Uncertain EventKind = "uncertain" // the refresh token may have been spent without an answer
 	Ended     EventKind = "ended"     // a record ended
 	Revoked   EventKind = "revoked"   // a revocation was settled
-	HookError EventKind = "hook"      // OnRefresh failed, panicked or was too slow
+	HookError EventKind = "hook"      // OnRefresh or OnUnsaved failed, panicked or was too slow
 )
 
 // Event is one thing that happened to one record.

@@ -53,7 +53,8 @@ type Options struct {
 	// go on when it returns, or after ClockMargin. Its error or panic is reported and undoes nothing.
 	OnRefresh func(ctx context.Context, old, updated *store.Record) error
 
-	// OnUnsaved hears of a refreshed record that the store did not take; the keeper goes on trying.
+	// OnUnsaved hears of a refreshed record that the store did not take; the keeper goes on trying. Callers wait for
+	// it no longer than for OnRefresh.
 	OnUnsaved func(rec *store.Record)
 
 	// Observer hears of every event; nil: nobody.

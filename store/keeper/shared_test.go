@@ -2,7 +2,9 @@ package keeper_test
 
 import (
 	"errors"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/tokenkeep/tokenkeep/store"
@@ -70,5 +72,26 @@ func TestSharedGrantIsGone(t *testing.T) {
 		if _, err := w.keep.Get(t.Context(), session.Handle); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("got %v", err)
 		}
+	})
+}
+
+// Callers that found the record by different handles wait for one refresh; each gets its own handle back.
+func TestOneRefreshForTwoHandles(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		w.p.delay = time.Second
+		rec := w.start(time.Second)
+		time.Sleep(2 * time.Second)
+		var wg sync.WaitGroup
+		for _, h := range []store.Handle{store.Hashed(rec.Handle.Sum()), rec.Handle} {
+			wg.Go(func() {
+				if got := w.get(h); got.Handle != h || got.Generation != 1 {
+					t.Errorf("asked by %v, got %v", h, got.Handle)
+				}
+			})
+			synctest.Wait()
+		}
+		wg.Wait()
+		w.wantCalls(1)
 	})
 }

@@ -16,7 +16,7 @@ type state struct {
 	Fence      uint64    `json:"f,omitempty"`  // leases given so far
 	SavedFence uint64    `json:"sf,omitempty"` // the lease that wrote the current tokens
 	SavedOwner string    `json:"so,omitempty"`
-	SavedAt    time.Time `json:"sa,omitzero"` // by the process that saved
+	SavedAt    time.Time `json:"sa,omitzero"` // when
 	Owner      string    `json:"o,omitempty"` // of the current lease, random per attempt; empty: no lease
 	LeaseUntil time.Time `json:"lu,omitzero"`
 
