@@ -32,10 +32,10 @@ const (
 
 // Event is one thing that happened to one record.
 type Event struct {
-	Kind       EventKind
-	RecordID   string
-	Provider   string
-	Generation uint64
+	Kind       EventKind     // what happened
+	RecordID   string        // Record.ID of the grant, or of the session that holds its own token
+	Provider   string        // Record.Provider
+	Generation uint64        // Record.Generation then
 	Outcome    Outcome       // of Failed
 	Err        error         // of Failed, Unsaved and HookError
 	Wait       time.Duration // of Waited

@@ -26,7 +26,7 @@ const (
 
 // Options are the keeper's settings; nil and the zero value mean the defaults.
 type Options struct {
-	Mode Mode
+	Mode Mode // what an expired token leads to; zero: Auto
 
 	// Window is how long before its expiry a token counts as expired in Manual and Signal mode; 0: only once it is.
 	// Auto chooses its own: a tenth of the lifetime, 30 s to 5 min, in the background, while the old token is served.
