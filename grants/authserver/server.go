@@ -75,7 +75,8 @@ type Options struct {
 }
 
 // Server is an authorization server. The zero Server is not usable: call [New]. All methods may be called concurrently.
-// Servers with the same clients may share a store, and any of them then answers for what the others issued.
+// Servers with the same clients may share a store, and any of them then answers for what the others issued. Servers with
+// other users or another Issuer must not: their tokens would be good at each other's resources.
 type Server struct {
 	tokens   store.TokenStore
 	users    Users
