@@ -26,6 +26,12 @@
 //		log.Fatal(http.ListenAndServe("127.0.0.1:8080", nil))
 //	}
 //
+//	func checkPassword(ctx context.Context, username, password string) (subject string, err error) {
+//		return "", store.ErrNotFound // ask your own users
+//	}
+//
+//	func me(w http.ResponseWriter, r *http.Request) { fmt.Fprintln(w, "hello") }
+//
 // The application says who its users are ([Users], or [Options].Authenticate where it has a login of its own) and which
 // clients exist ([Client]). How token requests of a client look and what answers say beside the standard's members is data,
 // too ([Dialect]). Every endpoint is a plain http.Handler, to be mounted at any path; in Gin, with gin.WrapH.
