@@ -6,7 +6,7 @@
 //		Keys: keys, Algorithms: []string{"RS256"}, Issuer: "https://issuer.example", Audience: []string{"https://api.example"},
 //	}, nil)
 //	guard, err := middleware.New(tokens, users.ByRecord, nil)
-//	mux.Handle("GET /me", guard.Require("profile")(me))
+//	mux.Handle("GET /me", guard.Require("profile")(http.HandlerFunc(me)))
 //
 // # What is checked
 //
