@@ -74,10 +74,11 @@ func (d *DPoP) remember(from *url.URL, h http.Header) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.nonces == nil || len(d.nonces) >= maxNonces {
+	server := origin(from)
+	if _, known := d.nonces[server]; d.nonces == nil || !known && len(d.nonces) >= maxNonces {
 		d.nonces = make(map[string]string)
 	}
-	d.nonces[origin(from)] = nonce
+	d.nonces[server] = nonce
 }
 
 // wantsNonce reports whether an answer says that nothing but the nonce was wrong (section 8), so that the request was

@@ -333,3 +333,25 @@ func TestDPoPPrintsNothing(t *testing.T) {
 		t.Errorf("%s, %v", text, err)
 	}
 }
+
+// As many servers as nonces are kept of do not drive each other's out.
+func TestDPoPNoncesStay(t *testing.T) {
+	t.Parallel()
+	d := &grants.DPoP{Key: signer("EdDSA")}
+	c := answering(t, 200, okBody).client()
+	c.DPoP = d
+	rec := &store.Record{Token: store.Token{AccessToken: "AT", TokenType: "DPoP"}}
+	for i := range 65 { // the last is the first again
+		req, _ := http.NewRequest(http.MethodGet, fmt.Sprintf("https://rs%d.example/", i%64), nil)
+		resp, err := c.Carry(req, rec, roundTrip(func(*http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: 200, Header: http.Header{"Dpop-Nonce": {"N"}}, Body: http.NoBody}, nil
+		}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+	}
+	if n := grants.Nonces(d); n != 64 {
+		t.Errorf("%d nonces", n)
+	}
+}
