@@ -72,6 +72,21 @@ func same(t *testing.T, want, got *store.Record) {
 	}
 }
 
+// asStored checks what List and Sweep return for what Put returned: the same record, by its hashed handle.
+func asStored(t *testing.T, put, got *store.Record) {
+	t.Helper()
+	same(t, put, got)
+	if got.Version != put.Version {
+		t.Errorf("version %q, want %q", got.Version, put.Version)
+	}
+	if got.Handle != store.Hashed(put.Handle.Sum()) {
+		t.Errorf("Handle is %v, want the hashed one", got.Handle)
+	}
+	if got.ReadAt.IsZero() != put.ReadAt.IsZero() || got.ReadAt.Before(put.ReadAt) {
+		t.Errorf("ReadAt is %v, Put said %v", got.ReadAt, put.ReadAt)
+	}
+}
+
 // brief returns what tells rec from others.
 func brief(rec *store.Record) *store.Record {
 	return &store.Record{ID: rec.ID, Generation: rec.Generation, Token: store.Token{AccessToken: rec.Token.AccessToken}}

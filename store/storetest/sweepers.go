@@ -233,16 +233,7 @@ func sweepVisits() []testcase {
 			if len(recs) != 1 {
 				t.Fatalf("%d visited, want 1", len(recs))
 			}
-			same(t, want, recs[0])
-			if recs[0].Version != want.Version {
-				t.Errorf("version %q, want %q", recs[0].Version, want.Version)
-			}
-			if recs[0].Handle != store.Hashed(want.Handle.Sum()) {
-				t.Errorf("Handle is %v, want the hashed one", recs[0].Handle)
-			}
-			if recs[0].ReadAt.IsZero() != want.ReadAt.IsZero() || recs[0].ReadAt.Before(want.ReadAt) {
-				t.Errorf("ReadAt is %v, Put said %v", recs[0].ReadAt, want.ReadAt)
-			}
+			asStored(t, want, recs[0])
 		}},
 		{"a visit calls the store", sweeper, func(t *testing.T, e *env) {
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
