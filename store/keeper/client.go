@@ -80,13 +80,16 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return resp, err
 	}
 	newer, err := t.renewed(req.Context(), rec.Token)
-	again := rewound(req)
 	switch {
 	case errors.Is(err, ErrLoginRequired), errors.Is(err, store.ErrNotFound): // what every later caller is told
 		drain(resp.Body)
 		return nil, err
-	case err != nil, newer.Token.AccessToken == rec.Token.AccessToken, again == nil:
+	case err != nil, newer.Token.AccessToken == rec.Token.AccessToken:
 		return resp, nil //nolint:nilerr // the server's 401 is the caller's answer
+	}
+	again := rewound(req)
+	if again == nil {
+		return resp, nil
 	}
 	drain(resp.Body)
 	t.k.observe(Replayed, rec)

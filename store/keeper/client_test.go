@@ -260,3 +260,20 @@ func TestClientTellsTheEndAfter401(t *testing.T) {
 		})
 	}
 }
+
+// A request that is not sent again leaves no body open.
+func TestClientOpensNoBodyInVain(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		wire := &wire{answers: map[string]func(*http.Request) *http.Response{api: refuseToken("access-0", 401, "Bearer")}}
+		w := newWorld(t, &keeper.Options{Transport: wire})
+		rec := w.start(time.Hour)
+		w.p.answer = func(int, *store.Record) (store.Token, error) { return store.Token{}, outcomeError{keeper.RetryLater} }
+		opened := 0
+		req, _ := http.NewRequest("POST", api, strings.NewReader("x"))
+		req.GetBody = func() (io.ReadCloser, error) { opened++; return io.NopCloser(strings.NewReader("x")), nil }
+		resp, err := w.keep.Client(rec.Handle, api).Transport.RoundTrip(req)
+		if err != nil || resp.StatusCode != 401 || opened != 0 {
+			t.Errorf("got %v, %v, opened %d", resp, err, opened)
+		}
+	})
+}
