@@ -65,15 +65,10 @@ func (k *Keeper) newRecord(h store.Handle, rec *store.Record) (*store.Record, st
 		fault("unknown provider %q", next.Provider)
 	}
 	if next.Subject == "" && !h.IsKey() {
-		fault("a session needs a Subject")
+		fault("%w", errNobody)
 	}
-	if !next.Grant.IsZero() {
-		if !next.Grant.IsKey() {
-			fault("Grant must be a Key")
-		}
-		if next.Token.AccessToken != "" || next.Token.RefreshToken != "" {
-			fault("a record has a Token or shares a Grant, not both")
-		}
+	if err := grantFault(next); err != nil {
+		fault("%w", err)
 	}
 	if !next.Ended.IsZero() {
 		fault("the record has ended")
@@ -84,6 +79,22 @@ func (k *Keeper) newRecord(h store.Handle, rec *store.Record) (*store.Record, st
 	st := state{Keyed: h.IsKey()}
 	st.early = k.earlyRefresh(next, store.Token{}, now)
 	return next, st, errors.Join(errs...)
+}
+
+var errNobody = errors.New("a session needs a Subject")
+
+// grantFault returns what is wrong with rec's Grant.
+func grantFault(rec *store.Record) error {
+	switch {
+	case rec.Grant.IsZero():
+		return nil
+	case !rec.Grant.IsKey():
+		return errors.New("Grant must be a Key")
+	case rec.Token.AccessToken != "" || rec.Token.RefreshToken != "":
+		return errors.New("a record has a Token or shares a Grant, not both")
+	default:
+		return nil
+	}
 }
 
 // errOvertaken: an earlier try may have been stored, and then have ended or been replaced, its token revoked. Storing
@@ -121,8 +132,11 @@ func (k *Keeper) place(ctx context.Context, h store.Handle, next *store.Record, 
 	put.Version = version
 	out, err := k.tokens.Put(ctx, h, put)
 	if errors.Is(err, store.ErrExists) && !h.IsKey() {
-		if cur, gerr := k.tokens.Get(ctx, h); gerr == nil && cur.ID == next.ID {
+		switch cur, gerr := k.tokens.Get(ctx, h); {
+		case gerr == nil && cur.ID == next.ID:
 			return cur, nil
+		case gerr != nil && !errors.Is(gerr, store.ErrNotFound):
+			err = gerr // it may be ours
 		}
 	}
 	if err != nil && !errors.Is(err, store.ErrConflict) && !errors.Is(err, store.ErrNotFound) && !errors.Is(err, store.ErrExists) {
@@ -151,7 +165,7 @@ var errToken = errors.New("keeper: Update must not change ID, Generation, Token,
 
 // Update changes the application's own fields of the record behind h (Subject, Expires, Grant) through fn, by
 // compare-and-set: fn may be called again with what somebody else wrote meanwhile, and must not keep what it is given.
-// It returns the record as stored. For a session that shares a grant it acts on the session, whose Token is empty.
+// It returns the record as stored, and refuses a Subject or a Grant that Start would refuse. For a session that shares a grant it acts on the session, whose Token is empty.
 func (k *Keeper) Update(ctx context.Context, h store.Handle, fn func(*store.Record) error) (*store.Record, error) {
 	for pause := k.retryPause(); ; {
 		rec, err := k.tokens.Get(ctx, h)
@@ -165,6 +179,9 @@ func (k *Keeper) Update(ctx context.Context, h store.Handle, fn func(*store.Reco
 		if !sameGrant(rec, next) {
 			return nil, errToken
 		}
+		if err := changeFault(rec, next, h); err != nil {
+			return nil, fmt.Errorf("keeper: Update: %w", err)
+		}
 		next.Version, next.Updated = rec.Version, k.o.Now()
 		out, err := k.tokens.Put(ctx, h, next)
 		if !errors.Is(err, store.ErrConflict) {
@@ -174,6 +191,17 @@ func (k *Keeper) Update(ctx context.Context, h store.Handle, fn func(*store.Reco
 			return nil, context.Cause(ctx)
 		}
 	}
+}
+
+// changeFault returns what is wrong with next as it is, unless rec was so before.
+func changeFault(rec, next *store.Record, h store.Handle) error {
+	if next.Subject == "" && rec.Subject != "" && !h.IsKey() {
+		return errNobody
+	}
+	if next.Grant != rec.Grant {
+		return grantFault(next)
+	}
+	return nil
 }
 
 func sameGrant(a, b *store.Record) bool {
