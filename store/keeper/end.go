@@ -172,6 +172,7 @@ func (k *Keeper) payLater(ctx context.Context, h store.Handle, rec *store.Record
 	if k.coord != nil {
 		tokens = k.coord.TokenStore
 	}
+	rec = rec.Clone() // the caller may get this one, and change it
 	k.spawn(ctx, k.o.SendBudget+k.o.CommitBudget, func(ctx context.Context) { k.pay(ctx, tokens, h, rec) })
 }
 
@@ -203,7 +204,7 @@ func (k *Keeper) pay(ctx context.Context, tokens store.TokenStore, h store.Handl
 			return
 		}
 		if cur != nil {
-			if err = k.strike(ctx, tokens, h, cur, paid); err == nil {
+			if err = k.strike(ctx, tokens, h, cur, paid, !rec.Ended.IsZero()); err == nil {
 				return
 			}
 		}
@@ -213,7 +214,8 @@ func (k *Keeper) pay(ctx context.Context, tokens store.TokenStore, h store.Handl
 	}
 }
 
-func (k *Keeper) strike(ctx context.Context, tokens store.TokenStore, h store.Handle, cur *store.Record, paid []string) error {
+// strike takes what was paid off cur's list and, if own, the ended record's own token.
+func (k *Keeper) strike(ctx context.Context, tokens store.TokenStore, h store.Handle, cur *store.Record, paid []string, own bool) error {
 	st, err := decodeState(cur)
 	if err != nil {
 		return err
@@ -229,7 +231,7 @@ func (k *Keeper) strike(ctx context.Context, tokens store.TokenStore, h store.Ha
 	if err != nil {
 		return err
 	}
-	if !next.Ended.IsZero() {
+	if own {
 		next.Token = store.Token{}
 	}
 	_, err = tokens.Put(ctx, h, next)

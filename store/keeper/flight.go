@@ -26,6 +26,7 @@ func (k *Keeper) join(ctx context.Context, tokens store.TokenStore, h store.Hand
 		return f
 	}
 	f := &flight{done: make(chan struct{})}
+	rec = rec.Clone() // the caller may get this one, and change it
 	// Long enough to wait for another holder's lease, take it over, send and commit.
 	ok := k.spawnLocked(ctx, 2*k.o.Lease+k.o.SendBudget+k.o.CommitBudget, func(ctx context.Context) {
 		k.fly(ctx, f, tokens, h, rec, began)
@@ -62,22 +63,28 @@ func (k *Keeper) await(ctx context.Context, tokens store.TokenStore, h store.Han
 
 func (k *Keeper) fly(ctx context.Context, f *flight, tokens store.TokenStore, h store.Handle, rec *store.Record, began time.Time) {
 	a := &attempt{k: k, tokens: tokens, h: h, seen: rec, began: began}
+	f.err = errLeft
+	defer func() { // also if the refresher ends the goroutine; the lease then runs out
+		k.land(rec.ID, f)
+		close(f.done)
+	}()
 	f.rec, f.err = a.run(ctx)
 	if f.err == nil && a.committed && k.o.OnRefresh != nil {
 		// The hook may call the keeper: the grant must have no flight any more, and readers see the new token.
-		k.land(rec.ID)
+		k.land(rec.ID, f)
 		k.callHook("OnRefresh", f.rec, func(ctx context.Context) error {
 			return k.o.OnRefresh(ctx, rec.Clone(), f.rec.Clone())
 		})
-	} else {
-		k.land(rec.ID)
 	}
-	close(f.done)
 }
 
-func (k *Keeper) land(id string) {
+var errLeft = unavailable("the refresh ended without an answer", nil)
+
+func (k *Keeper) land(id string, f *flight) {
 	k.mu.Lock()
-	delete(k.flight, id)
+	if k.flight[id] == f { // or the next one's
+		delete(k.flight, id)
+	}
 	k.mu.Unlock()
 }
 

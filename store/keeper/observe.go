@@ -8,7 +8,7 @@ import (
 )
 
 // Observer hears of the keeper's events. Observe is called inline and concurrently: it must be quick, must not call
-// the keeper, and gets no secret.
+// the keeper, and gets no secret. Its panic is logged and changes nothing.
 type Observer interface {
 	Observe(e Event)
 }
@@ -43,13 +43,16 @@ type Event struct {
 
 func (k *Keeper) observe(kind EventKind, rec *store.Record) {
 	if k.o.Observer != nil {
-		k.o.Observer.Observe(event(kind, rec))
+		k.observeEvent(event(kind, rec))
 	}
 }
 
 func (k *Keeper) observeEvent(e Event) {
-	if k.o.Observer != nil {
-		k.o.Observer.Observe(e)
+	if k.o.Observer == nil {
+		return
+	}
+	if err := guarded(func() error { k.o.Observer.Observe(e); return nil }); err != nil {
+		k.o.Logger.Warn("keeper: Observer failed", slog.String("record", e.RecordID), slog.Any("error", err))
 	}
 }
 

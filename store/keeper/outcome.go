@@ -74,7 +74,9 @@ func (o Outcome) String() string {
 func outcomeOf(err error) Outcome {
 	var o interface{ Outcome() Outcome }
 	if errors.As(err, &o) {
-		return o.Outcome()
+		if out := o.Outcome(); out <= RetryLater {
+			return out
+		}
 	}
 	return Unknown
 }

@@ -108,6 +108,9 @@ func (a *attempt) sendOnce(ctx context.Context, rec *store.Record, end time.Time
 	}
 	err = guarded(func() error {
 		tok, err = k.refresher.Refresh(ctx, rec.Clone())
+		if err != nil { // a nil pointer in err panics here, where that ends nothing
+			_, _, _ = err.Error(), outcomeOf(err), retryAfterOf(err)
+		}
 		return err
 	})
 	k.o.at(ctx, "after-response", rec.ID)
