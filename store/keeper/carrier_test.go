@@ -68,3 +68,21 @@ func TestClientLetsTheRefresherCarry(t *testing.T) {
 		}
 	}
 }
+
+// A session that shares a grant names no provider: whoever carries the token is told the grant's.
+func TestSharedGrantNamesItsProvider(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		key := store.Key("ulule", "alice")
+		if _, err := w.keep.Start(t.Context(), key, &store.Record{Provider: "ulule", Token: firstToken(time.Hour)}); err != nil {
+			t.Fatal(err)
+		}
+		session, err := w.keep.Start(t.Context(), store.Handle{}, &store.Record{Subject: "alice", Grant: key})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := w.get(session.Handle); got.Provider != "ulule" || got.ID != session.ID {
+			t.Errorf("got %v", got)
+		}
+	})
+}

@@ -3,6 +3,7 @@ package keeper
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/tokenkeep/tokenkeep/store"
@@ -253,7 +254,7 @@ func (k *Keeper) revoke(ctx context.Context, rec *store.Record) error {
 		return err
 	}
 	for _, t := range st.Pending {
-		due = append(due, store.Token{RefreshToken: t})
+		due = append(due, owed(t))
 	}
 	if len(due) == 0 {
 		return nil
@@ -277,6 +278,14 @@ func (k *Keeper) revoke(ctx context.Context, rec *store.Record) error {
 	}
 	k.observe(Revoked, rec)
 	return nil
+}
+
+// owed returns the token that an entry of state.Pending stands for.
+func owed(entry string) store.Token {
+	if t, ok := strings.CutPrefix(entry, accessMark); ok {
+		return store.Token{AccessToken: t}
+	}
+	return store.Token{RefreshToken: entry}
 }
 
 // hasNewer reports whether the subject has signed in again at this provider since rec ended: with RevokeEndsGrant,

@@ -180,9 +180,12 @@ func (k *Keeper) getBy(ctx context.Context, h, sum store.Handle, u urgency) (*st
 	return share(rec, grant), nil
 }
 
-// share returns the session's record with the grant's token.
+// share returns the session's record with the grant's token, and with its provider, whose client carries the token.
 func share(session, grant *store.Record) *store.Record {
 	session.Token = grant.Token
+	if session.Provider == "" {
+		session.Provider = grant.Provider
+	}
 	return session
 }
 

@@ -2,6 +2,7 @@ package keeper_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -82,4 +83,47 @@ func TestOrphanBeyondRevocation(t *testing.T) {
 			t.Errorf("nothing is said: %s", &said)
 		}
 	})
+}
+
+// A grant that has an access token only was signed out while its provider was down: a login under its Key carries that
+// revocation along, as that of a refresh token.
+func TestPendingAccessToken(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		asked := &accessRevoker{provider: w.p}
+		keep, err := keeper.New(w.tokens, asked, &keeper.Options{Logger: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer keep.Close(t.Context())
+		key := store.Key("ulule", "alice")
+		w.p.revoke = errors.New("down")
+		if _, err := keep.Start(t.Context(), key, &store.Record{Token: store.Token{AccessToken: "only"}}); err != nil {
+			t.Fatal(err)
+		}
+		if err := keep.End(t.Context(), key); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		w.p.revoke, asked.revoked = nil, nil
+		if _, err := keep.Start(t.Context(), key, &store.Record{Token: firstToken(time.Hour)}); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if len(asked.revoked) != 1 || asked.revoked[0] != "only" {
+			t.Errorf("revoked %q", asked.revoked)
+		}
+	})
+}
+
+// accessRevoker notes the access tokens it is asked to revoke.
+type accessRevoker struct {
+	*provider
+	revoked []string
+}
+
+// Revoke implements keeper.Revoker.
+func (a *accessRevoker) Revoke(ctx context.Context, rec *store.Record) error {
+	a.revoked = append(a.revoked, rec.Token.AccessToken)
+	return a.provider.Revoke(ctx, rec)
 }

@@ -151,6 +151,9 @@ func (k *Keeper) inherit(st *state, old, next *store.Record) error {
 	if err != nil || k.revoker == nil || k.o.RevokeEndsGrant {
 		return err
 	}
+	if t := old.Token; !old.Ended.IsZero() && t.RefreshToken == "" && t.AccessToken != "" && t.AccessToken != next.Token.AccessToken {
+		st.Pending = append(st.Pending, accessMark+t.AccessToken) // first, so that a long one takes no other's room
+	}
 	st.Pending = append(st.Pending, ost.Pending...)
 	if t := old.Token.RefreshToken; t != "" && t != next.Token.RefreshToken {
 		st.Pending = append(st.Pending, t)
@@ -165,7 +168,8 @@ var errToken = errors.New("keeper: Update must not change ID, Generation, Token,
 
 // Update changes the application's own fields of the record behind h (Subject, Expires, Grant) through fn, by
 // compare-and-set: fn may be called again with what somebody else wrote meanwhile, and must not keep what it is given.
-// It returns the record as stored, and refuses a Subject or a Grant that Start would refuse. For a session that shares a grant it acts on the session, whose Token is empty.
+// It returns the record as stored, and refuses a Subject or a Grant that Start would refuse. For a session that shares a
+// grant it acts on the session, whose Token is empty.
 func (k *Keeper) Update(ctx context.Context, h store.Handle, fn func(*store.Record) error) (*store.Record, error) {
 	for pause := k.retryPause(); ; {
 		rec, err := k.tokens.Get(ctx, h)

@@ -28,11 +28,14 @@ type state struct {
 	Reason string    `json:"nr,omitempty"` // of the back-off: an Outcome's name
 
 	Keyed   bool     `json:"k,omitempty"` // stands under a Key: survives EndSessions
-	Pending []string `json:"p,omitempty"` // refresh tokens still to be revoked, beside the record's own
+	Pending []string `json:"p,omitempty"` // refresh tokens still to be revoked, beside the record's own; see accessMark
 
 	// early is from when on, by the process's clock, the token is refreshed in the background; zero: not before expiry.
 	early time.Time
 }
+
+// accessMark begins an entry of Pending that is an access token: no token contains it (RFC 6749 appendix A).
+const accessMark = "\t"
 
 // The encoded state is a version byte, early as eight bytes (so that reading a fresh token parses no JSON), and JSON.
 // Processes of two versions may share a store: what one cannot read it neither decides on nor writes over, a member
