@@ -1,7 +1,6 @@
 package jose_test
 
 import (
-	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -214,8 +213,9 @@ func FuzzParseKeySet(f *testing.F) {
 			if err != nil || again.Thumbprint() != k.Thumbprint() || again.ID != k.ID || again.Algorithm != k.Algorithm {
 				t.Fatalf("%v and %v, %v", k, again, err)
 			}
-			if bytes.Contains(written, []byte(`"d"`)) {
-				t.Fatalf("%s", written)
+			var members map[string]any
+			if err := json.Unmarshal(written, &members); err != nil || members["d"] != nil || members["k"] != nil {
+				t.Fatalf("%s: %v", written, err)
 			}
 		}
 	})
