@@ -292,7 +292,7 @@ func owed(entry string) store.Token {
 // revoking now would end that grant too.
 func (k *Keeper) hasNewer(ctx context.Context, rec *store.Record) (bool, error) {
 	lister, ok := k.tokens.(store.Lister)
-	if !ok || rec.Subject == "" {
+	if !ok || rec.Subject == "" || !k.o.RevokeEndsGrant {
 		return false, nil
 	}
 	for cursor := ""; ; {

@@ -22,13 +22,13 @@ func (c *commit) orphaned(ctx context.Context, cur *store.Record) error {
 	if k.revoker == nil || t == "" || t == c.parent.Token.RefreshToken {
 		return gone
 	}
-	if cur != nil && k.o.RevokeEndsGrant && cur.Ended.IsZero() {
-		return gone // revoking would end the newer grant
-	}
 	ctx = context.WithoutCancel(ctx)
 	ctx, cancel := context.WithTimeout(ctx, k.o.CommitBudget)
 	defer cancel()
 	for pause := k.retryPause(); cur != nil; {
+		if k.o.RevokeEndsGrant && cur.Ended.IsZero() {
+			return gone // revoking would end the newer grant
+		}
 		if err := c.note(ctx, cur, t); err == nil {
 			return gone
 		}
@@ -83,7 +83,14 @@ func (c *commit) revokeNow(ctx context.Context, t string) {
 	defer cancel()
 	var err error
 	for range 3 {
-		if err = guarded(func() error { return k.revoker.Revoke(ctx, one) }); err == nil {
+		var newer bool
+		if newer, err = k.hasNewer(ctx, one); newer {
+			return
+		}
+		if err == nil {
+			err = guarded(func() error { return k.revoker.Revoke(ctx, one) })
+		}
+		if err == nil {
 			k.observe(Revoked, c.parent)
 			return
 		}

@@ -25,6 +25,8 @@ func TestKnownSeeds(t *testing.T) {
 		{p3, cookies, 1, "a request that had found nothing at the coordinator brought a cookie back after its logout"},
 		{p0, cookies, 271, "a logout's revocation overtook its own tombstone"},
 		{p1c, shared, 11183, "a grant was declared dead for a token that a sibling had replaced at the same generation"},
+		{p2, revokeAll, 66779, "a pair obtained after logout was revoked over a newer login, though that ends all tokens there"},
+		{p2, revokeAll, 90789, "the same, with the record gone"},
 		{p1b, cookies, 8531, "End of a cookie answered with the store's ErrConflict"},
 	} {
 		if faults, trace := simulate(t, h.kind, h.variant, h.seed, true); len(faults) > 0 {
