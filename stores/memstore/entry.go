@@ -2,6 +2,8 @@ package memstore
 
 import (
 	"encoding/binary"
+	"math/bits"
+	"strconv"
 	"strings"
 	"time"
 
@@ -42,7 +44,7 @@ const (
 	texts
 )
 
-func newEntry(sum [32]byte, rec *store.Record, v store.Version) *entry {
+func newEntry(sum [32]byte, rec *store.Record, version uint64) *entry {
 	t := &rec.Token
 	e := &entry{
 		sum: sum, generation: rec.Generation,
@@ -54,13 +56,18 @@ func newEntry(sum [32]byte, rec *store.Record, v store.Version) *entry {
 		grant := rec.Grant
 		e.grant = &grant
 	}
+	var room [13]byte // the longest version
+	v := strconv.AppendUint(room[:0], version, 36)
 	var b strings.Builder
-	b.Grow(size(rec) + len(v) + binary.MaxVarintLen32*len(t.Scopes))
+	b.Grow(textSize(rec) + len(v)) // to the byte: beyond it may lie the allocator's next size
 	for i, s := range [...]string{
-		textID: rec.ID, textSubject: rec.Subject, textProvider: rec.Provider, textVersion: string(v),
+		textID: rec.ID, textSubject: rec.Subject, textProvider: rec.Provider, textVersion: "",
 		textAccess: t.AccessToken, textType: t.TokenType, textRefresh: t.RefreshToken, textIDToken: t.IDToken,
 	} {
 		b.WriteString(s)
+		if i == textVersion {
+			b.Write(v)
+		}
 		e.ends[i] = uint32(b.Len())
 	}
 	b.Write(t.Extra)
@@ -171,14 +178,20 @@ func (e *entry) due() int64 {
 	return e.expires
 }
 
-// size is what rec takes beside its fixed part.
-func size(rec *store.Record) int {
+// textSize is what rec's texts take, but for the version.
+func textSize(rec *store.Record) int {
 	t := &rec.Token
 	n := len(rec.ID) + len(rec.Subject) + len(rec.Provider) + len(rec.Refresh) + len(t.AccessToken) + len(t.TokenType) +
 		len(t.RefreshToken) + len(t.IDToken) + len(t.Extra)
 	for _, s := range t.Scopes {
-		n += len(s)
+		n += (bits.Len(uint(len(s))|1)+6)/7 + len(s) // the length as a varint
 	}
+	return n
+}
+
+// size is what rec takes beside its fixed part.
+func size(rec *store.Record) int {
+	n := textSize(rec)
 	for _, p := range rec.Grant.Parts() {
 		n += len(p)
 	}

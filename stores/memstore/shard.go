@@ -36,24 +36,29 @@ func (sh *shard) get(sum [32]byte) *entry {
 
 // replace puts e in the place of old; either may be nil. sh is locked.
 func (sh *shard) replace(old, e *entry) {
-	if old != nil {
-		if q := sh.queue(old); q != nil {
-			q.remove(old)
-		}
-	}
 	if e == nil {
 		sh.entries.delete(old.sum)
-		return
+	} else {
+		sh.entries.set(e.sum, e)
 	}
-	sh.entries.set(e.sum, e)
-	if q := sh.queue(e); q != nil {
-		heap.Push(q, e)
+	from, to := sh.queue(old), sh.queue(e)
+	switch {
+	case from == to && from != nil:
+		from.exchange(old, e)
+		return
+	case from != nil:
+		from.remove(old)
+	}
+	if to != nil {
+		heap.Push(to, e)
 	}
 }
 
-// queue returns where e waits for its end, nil if it never ends.
+// queue returns where e waits for its end, nil if it never ends, or is nil.
 func (sh *shard) queue(e *entry) *queue {
 	switch {
+	case e == nil:
+		return nil
 	case e.ended():
 		return &sh.ended
 	case e.expires != never:
@@ -132,6 +137,15 @@ func (q *queue) Pop() any {
 }
 
 func (q *queue) remove(e *entry) { heap.Remove(q, int(e.place)) }
+
+// exchange puts e where old is, and moves it on if it is due at another time.
+func (q *queue) exchange(old, e *entry) {
+	e.place = old.place
+	(*q)[e.place] = e
+	if e.due() != old.due() {
+		heap.Fix(q, int(e.place))
+	}
+}
 
 func (q queue) first() *entry {
 	if len(q) == 0 {

@@ -2,10 +2,10 @@ package memstore
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"math/bits"
+	"math/rand/v2"
 	"sync/atomic"
 	"time"
 
@@ -42,6 +42,7 @@ type Store struct {
 	max      int64
 	held     atomic.Int64  // records held, and those about to be
 	created  atomic.Uint64 // numbers records in the order of their creation, for List
+	versions atomic.Uint64 // the last one given out; they begin anywhere, so that no two stores agree on one
 	shards   []shard       // by the first bytes of the handle's sum; a power of two of them
 	subjects subjects
 }
@@ -75,6 +76,7 @@ func newStore(maxRecords int, now func() time.Time) *Store {
 	n := min(maxShards, 1<<bits.Len(uint(maxRecords/perShard)))
 	s := &Store{max: int64(maxRecords), shards: make([]shard, n)}
 	s.clock.init(now)
+	s.versions.Store(rand.Uint64())
 	s.subjects.init(n)
 	return s
 }
@@ -117,7 +119,7 @@ func (s *Store) Put(ctx context.Context, h store.Handle, rec *store.Record) (*st
 	if h.IsZero() {
 		h = store.NewCredential("session") // behind which there is nothing to replace
 	}
-	e := newEntry(h.Sum(), rec, store.Version(rand.Text()))
+	e := newEntry(h.Sum(), rec, s.versions.Add(1))
 	for {
 		now, err := s.write(e, rec.Version)
 		if err == nil {
