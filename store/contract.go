@@ -1,6 +1,9 @@
 package store
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // TokenStore keeps records. It is the one interface to implement for a new engine; storetest.Run proves an
 // implementation, with one subtest for each clause below. All methods may be called concurrently, by any number of
@@ -109,6 +112,23 @@ type Lister interface {
 //	S6  visit gets Record.Handle as a Hashed handle. It may call the store.
 type Sweeper interface {
 	Sweep(ctx context.Context, n int, visit func(context.Context, *Record) error) (removed int, err error)
+}
+
+// Viewer is the optional power to show a live record as it stands in memory, without the copy that Get makes: found by
+// type assertion, and used by the keeper's Verify and Client where a valid token is all they need.
+//
+//	W1  View shows what Get returns, but for ReadAt, which may be of an earlier read, and Handle, which is the Hashed
+//	    one. It may return nil at any time, and does so for all that Get has an error for: then ask Get.
+//	W2  It sees what Get sees: every Put and Delete that was acknowledged before it began, and the record's expiry.
+//	W3  What it shows never changes, and nobody may change it.
+type Viewer interface {
+	// View returns the record behind h, and the reading of the system's clock that its expiry was judged by; zero if
+	// the store goes by another clock.
+	View(ctx context.Context, h Handle) (rec *Record, now time.Time)
+
+	// Viewed returns the store whose records View shows: itself. A store that embeds another one, to have its own say in
+	// Get, is thereby told from the one it embeds.
+	Viewed() TokenStore
 }
 
 // Stateless is implemented by a store whose handle is the record itself, such as an encrypted cookie: it cannot

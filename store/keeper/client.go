@@ -71,9 +71,12 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		return nil, refuse(req, fmt.Errorf("keeper: Client: %s is not one of the token's origins", originOf(req.URL)))
 	}
-	rec, err := t.k.getBy(req.Context(), t.h, t.sum, whenDue)
-	if err != nil {
-		return nil, refuse(req, err)
+	rec := t.k.view(req.Context(), t.sum)
+	if rec == nil {
+		var err error
+		if rec, err = t.k.getBy(req.Context(), t.h, t.sum, whenDue); err != nil {
+			return nil, refuse(req, err)
+		}
 	}
 	resp, err := t.send(req, rec)
 	if err != nil || resp.StatusCode != http.StatusUnauthorized || t.k.o.Mode != Auto || !blamesToken(resp) {
@@ -96,7 +99,8 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return t.send(again, newer)
 }
 
-// carrier is implemented by a Refresher that sends tokens of other types than Bearer its own way: see there.
+// carrier is implemented by a Refresher that sends tokens of other types than Bearer its own way: see there. rec is for
+// reading only.
 type carrier interface {
 	Carry(req *http.Request, rec *store.Record, next http.RoundTripper) (*http.Response, error)
 }

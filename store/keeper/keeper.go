@@ -20,7 +20,9 @@ type Keeper struct {
 	revoker   Revoker  // nil: the refresher cannot revoke
 	providers []string // nil: any name is fine
 	o         Options
-	coord     *graves // where a stateless store's replicas agree; nil: tokens is not stateless
+	viewer    store.Viewer // nil: records are read by Get
+	system    bool         // Options.Now is the system's clock
+	coord     *graves      // where a stateless store's replicas agree; nil: tokens is not stateless
 
 	base   context.Context // ends when Close has drained
 	stop   context.CancelFunc
@@ -40,12 +42,15 @@ func New(tokens store.TokenStore, r Refresher, o *Options) (*Keeper, error) {
 		err = errors.Join(err, errors.New("keeper: no token store"))
 	}
 	k := &Keeper{
-		tokens: tokens, refresher: r, o: opts,
+		tokens: tokens, refresher: r, o: opts, system: o == nil || o.Now == nil,
 		flight: map[string]*flight{}, gates: map[string]*gate{},
 	}
 	k.revoker, _ = r.(Revoker)
 	if p, ok := r.(interface{ Providers() []string }); ok {
 		k.providers = p.Providers()
+	}
+	if v, ok := tokens.(store.Viewer); ok && v.Viewed() == tokens {
+		k.viewer = v
 	}
 	if s, ok := tokens.(store.Stateless); ok {
 		k.coord = &graves{s.Coordinator()}
@@ -74,10 +79,37 @@ func (k *Keeper) Refresh(ctx context.Context, h store.Handle) (*store.Record, er
 	return k.get(ctx, h, always)
 }
 
-// Verify is Get for what a request presented: the text of a session credential, never a Key.
+// Verify is Get for what a request presented: the text of a session credential, never a Key. The record is for reading:
+// other requests may hold the same one, so whoever wants to change it takes a Clone. Its Handle finds it, but need not
+// reveal the credential.
 func (k *Keeper) Verify(ctx context.Context, credential string) (*store.Record, error) {
-	return k.get(ctx, store.Credential("session", credential), whenDue)
+	h := store.Credential("session", credential)
+	if rec := k.view(ctx, h); rec != nil {
+		return rec, nil
+	}
+	return k.get(ctx, h, whenDue)
 }
+
+// view returns the record behind h if nothing is to be done but to hand it out, nil otherwise. It is the store's own:
+// nobody may change it.
+func (k *Keeper) view(ctx context.Context, h store.Handle) *store.Record {
+	if k.viewer == nil || k.count.Load() > 0 { // or some record's token is in this process only
+		return nil
+	}
+	rec, now := k.viewer.View(ctx, h)
+	if rec == nil || !rec.Grant.IsZero() {
+		return nil
+	}
+	if now.IsZero() || !k.system {
+		now = k.o.Now()
+	}
+	if k.stageOf(rec, now) != valid {
+		return nil
+	}
+	k.observe(Used, rec)
+	return rec
+}
+
 
 // Bind tells a stateless store what its sealed handles are bound to: the cookie's name and origin. Other stores need
 // none, and it does nothing.

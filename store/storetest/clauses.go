@@ -30,6 +30,7 @@ const (
 	breaks
 	lister
 	sweeper
+	viewer
 )
 
 // String names the needs that a harness or a store can meet.
@@ -40,7 +41,7 @@ func (n need) String() string {
 		name string
 	}{
 		{advance, "Harness.Advance"}, {raw, "Harness.Raw"}, {edit, "Harness.Edit"}, {breaks, "Harness.Break"},
-		{lister, "store.Lister"}, {sweeper, "store.Sweeper"},
+		{lister, "store.Lister"}, {sweeper, "store.Sweeper"}, {viewer, "store.Viewer"},
 	} {
 		if n&one.need != 0 {
 			names = append(names, one.name)
@@ -90,5 +91,8 @@ func clauses() []clause {
 		{"S4", false, sweepSpares()},
 		{"S5", false, sweepers()},
 		{"S6", false, sweepVisits()},
+		{"W1", false, views()},
+		{"W2", false, currentViews()},
+		{"W3", false, lastingViews()},
 	}
 }

@@ -59,7 +59,7 @@ func TestDefects(t *testing.T) {
 		t.Fatal("broken stores passed")
 	}
 	failed := failures(out)
-	for kind, all := range map[string][]defect{"stateful": defects, "stateless": statelessDefects} {
+	for kind, all := range map[string][]defect{"stateful": defects, "stateless": statelessDefects, "viewer": viewDefects} {
 		for i, d := range all {
 			t.Run(kind+"/"+d.bug, func(t *testing.T) {
 				got := failed[kind+"/"+strconv.Itoa(i)]
@@ -107,6 +107,14 @@ func TestBroken(t *testing.T) {
 			t.Run(strconv.Itoa(i), func(t *testing.T) {
 				t.Parallel()
 				storetest.Run(t, statelessHarness(d.bug))
+			})
+		}
+	})
+	t.Run("viewer", func(t *testing.T) {
+		for i, d := range viewDefects {
+			t.Run(strconv.Itoa(i), func(t *testing.T) {
+				t.Parallel()
+				storetest.Run(t, showingHarness(d.bug))
 			})
 		}
 	})

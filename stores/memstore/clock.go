@@ -30,13 +30,19 @@ func (c *clock) init(now func() time.Time) {
 // read returns the time. The system's clock is followed when it is put forward (or the machine slept) and outrun when
 // it is put back: what has expired stays expired, and leases keep running.
 func (c *clock) read() time.Time {
+	now, _ := c.readBoth()
+	return now
+}
+
+// readBoth is read, and what the system's clock itself says; zero if another one was injected.
+func (c *clock) readBoth() (now, system time.Time) {
 	var ran, ahead, tolerated int64
 	if c.now != nil {
 		ahead = c.now().UnixNano() - c.wall
 	} else {
-		now := time.Now()
-		ran = int64(now.Sub(c.start)) // by the monotonic clock
-		ahead, tolerated = now.UnixNano()-c.wall-ran, slack
+		system = time.Now()
+		ran = int64(system.Sub(c.start)) // by the monotonic clock
+		ahead, tolerated = system.UnixNano()-c.wall-ran, slack
 	}
 	most := c.ahead.Load()
 	for ahead > most+tolerated {
@@ -46,5 +52,5 @@ func (c *clock) read() time.Time {
 		}
 		most = c.ahead.Load()
 	}
-	return time.Unix(0, c.wall+ran+most).UTC()
+	return time.Unix(0, c.wall+ran+most).UTC(), system
 }

@@ -5,14 +5,15 @@ import (
 	"math/bits"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/tokenkeep/tokenkeep/store"
 )
 
 // entry is one version of a record, packed: two objects and no pointers but the links, so that a million of them cost
-// little memory and little collection. It does not change once it is in its shard, but for what is marked, so readers
-// copy from it without holding any lock.
+// little memory and little collection. It does not change once it is in its shard, but for the places and links, so
+// readers copy from it without holding any lock.
 type entry struct {
 	sum    [32]byte
 	number uint64 // in the order of creation, kept by replacements
@@ -22,6 +23,7 @@ type entry struct {
 
 	newer, older *entry // of the same subject; the subject's lock guards them
 	grant        *store.Handle
+	shown        atomic.Pointer[store.Record] // see views
 
 	generation                         uint64
 	created, updated, expires, endedAt int64 // microseconds of the Unix epoch

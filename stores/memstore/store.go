@@ -34,7 +34,7 @@ type Options struct {
 	Now func() time.Time
 }
 
-// Store is a [store.TokenStore] in memory, with both optional powers. It accepts records of up to 256 KiB; a larger one
+// Store is a [store.TokenStore] in memory, with all optional powers. It accepts records of up to 256 KiB; a larger one
 // is refused with an error that wraps errors.ErrUnsupported. The zero Store is not usable: call [New] or [Single]. All
 // methods may be called concurrently; readers wait for a writer of the same shard only, and never for a sweep.
 type Store struct {
@@ -45,12 +45,14 @@ type Store struct {
 	versions atomic.Uint64 // the last one given out; they begin anywhere, so that no two stores agree on one
 	shards   []shard       // by the first bytes of the handle's sum; a power of two of them
 	subjects subjects
+	views    views
 }
 
 var (
 	_ store.TokenStore = (*Store)(nil)
 	_ store.Lister     = (*Store)(nil)
 	_ store.Sweeper    = (*Store)(nil)
+	_ store.Viewer     = (*Store)(nil)
 )
 
 // New returns an empty Store. A nil o means the defaults; the error names every setting that is wrong.
@@ -78,6 +80,7 @@ func newStore(maxRecords int, now func() time.Time) *Store {
 	s.clock.init(now)
 	s.versions.Store(rand.Uint64())
 	s.subjects.init(n)
+	s.views = make(views, n*viewsPerShard)
 	return s
 }
 
@@ -159,6 +162,7 @@ func (s *Store) write(e *entry, v store.Version) (time.Time, error) {
 	}
 	sh.replace(old, e)
 	s.subjects.replace(old, e)
+	s.views.drop(old)
 	return now, nil
 }
 
@@ -187,5 +191,6 @@ func (s *Store) shard(sum *[32]byte) *shard { return &s.shards[int(sum[0])&(len(
 func (s *Store) remove(sh *shard, e *entry) {
 	sh.replace(e, nil)
 	s.subjects.replace(e, nil)
+	s.views.drop(e)
 	s.held.Add(-1)
 }
