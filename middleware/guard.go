@@ -23,13 +23,14 @@ type Guard[U any] struct {
 	bearer   string // how every challenge begins
 	metadata metadata
 	key      *identityKey
+	isNil    func(U) bool // nil: no U is
 }
 
 // New returns the guard that asks v about credentials and resolve about users. resolve runs once a request, after the
 // token was found good and before scopes are compared; it maps a record to the application's user, usually by
 // Record.Subject, and answers store.ErrNotFound if there is none (401), [ErrForbidden] if the user may not enter (403),
 // and any other error if it could not find out (503). A nil pointer without an error is a fault of resolve's (503).
-// [Self] resolves to the record.
+// rec is for reading: other requests may hold it too. [Self] resolves to the record.
 //
 // A nil o means the defaults; the error names every setting that is wrong.
 func New[U any](v Verifier, resolve func(ctx context.Context, rec *store.Record) (U, error), o *Options) (*Guard[U], error) {
@@ -47,7 +48,9 @@ func New[U any](v Verifier, resolve func(ctx context.Context, rec *store.Record)
 		return nil, err
 	}
 	bearer := "Bearer realm=" + quote(opts.Realm)
-	return &Guard[U]{verifier: v, resolve: resolve, o: opts, bearer: bearer, metadata: meta, key: new(identityKey)}, nil
+	return &Guard[U]{
+		verifier: v, resolve: resolve, o: opts, bearer: bearer, metadata: meta, key: new(identityKey), isNil: nilCheck[U](),
+	}, nil
 }
 
 // Require admits requests with a good token or session that was granted all of these scopes (whole, case-sensitive,
@@ -223,19 +226,19 @@ func (g *Guard[U]) resolved(ctx context.Context, rec *store.Record) (*identity[U
 	default:
 		return nil, denyUnavailable.because(err)
 	}
-	if isNil(user) {
+	if g.isNil != nil && g.isNil(user) {
 		return nil, denyUnavailable.because(errors.New("the resolver returned neither user nor error"))
 	}
 	return g.identify(ctx, user, rec), nil
 }
 
-// isNil says whether user is a nil pointer, or a nil of the like.
-func isNil[U any](user U) bool {
-	switch v := reflect.ValueOf(&user).Elem(); v.Kind() {
+// nilCheck returns what says whether a U is a nil pointer, or a nil of the like; nil for types that have none.
+func nilCheck[U any]() func(U) bool {
+	switch reflect.TypeFor[U]().Kind() {
 	case reflect.Pointer, reflect.Interface, reflect.Map, reflect.Func, reflect.Chan:
-		return v.IsNil()
+		return func(user U) bool { return reflect.ValueOf(&user).Elem().IsNil() }
 	default:
-		return false
+		return nil
 	}
 }
 

@@ -62,8 +62,8 @@ func (g *Guard[U]) User(ctx context.Context) (U, bool) {
 	return none, false
 }
 
-// Record returns the record behind the request's token or session; see [Guard.User] for when there is none. Handlers
-// of one request share it; change a Clone.
+// Record returns the record behind the request's token or session; see [Guard.User] for when there is none. Requests
+// share it: change a Clone. Its Handle finds it, but need not reveal the credential.
 func (g *Guard[U]) Record(ctx context.Context) (*store.Record, bool) {
 	if id := g.carried(ctx); id != nil {
 		return id.rec, true

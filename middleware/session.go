@@ -136,7 +136,8 @@ func (s *Session) carry(site *browser.Site, w http.ResponseWriter, r *http.Reque
 // headers: it writes the cookie anew if the record has another handle now, and clears the cookie of a session that is
 // over, or of which nobody can tell which one is meant. The error is [ErrNoToken], [ErrInvalidToken],
 // [ErrForbidden] (a request of another origin that changes state or opens a WebSocket) or [ErrUnavailable], by
-// errors.Is, and goes to [Guard.Deny]. Call it before the response's first byte: a cookie that changes later never reaches the browser.
+// errors.Is, and goes to [Guard.Deny]. The record is for reading: other requests may hold it too. Call it before the
+// response's first byte: a cookie that changes later never reaches the browser.
 func (s *Session) Verify(w http.ResponseWriter, r *http.Request) (*store.Record, error) {
 	rec, refused := s.verify(w, r)
 	if refused != nil {

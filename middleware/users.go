@@ -17,6 +17,7 @@ type UserCache[U any] struct {
 	resolve func(context.Context, *store.Record) (U, error)
 	life    time.Duration
 	kept    *facts.Cache[resolved[U]]
+	isNil   func(U) bool // nil: no U is
 }
 
 // resolved is what is known of a subject: its user, or the error that says that there is none.
@@ -58,7 +59,7 @@ func CacheUsers[U any](resolve func(ctx context.Context, rec *store.Record) (U, 
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	return &UserCache[U]{resolve: resolve, life: life, kept: facts.New[resolved[U]](max)}, nil
+	return &UserCache[U]{resolve: resolve, life: life, kept: facts.New[resolved[U]](max), isNil: nilCheck[U]()}, nil
 }
 
 // Resolve is resolve with the memory in front, for [New].
@@ -87,7 +88,7 @@ func (c *UserCache[U]) find(ctx context.Context, key [32]byte, rec *store.Record
 			return resolved[U]{unknown: err}, began.Add(min(unknownLife, c.life)), nil
 		case err != nil:
 			return resolved[U]{}, time.Time{}, err
-		case isNil(user):
+		case c.isNil != nil && c.isNil(user):
 			return resolved[U]{}, time.Time{}, nil
 		}
 		return resolved[U]{user: user}, began.Add(c.life), nil

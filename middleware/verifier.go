@@ -13,7 +13,8 @@ import (
 // It answers store.ErrNotFound or [ErrInvalidToken] for a token that is unknown, expired, revoked or malformed (401),
 // keeper.ErrLoginRequired for one whose grant is dead (401), and any other error when it could not find out (503). It may cache facts, never
 // decisions, refuses a token that is bound to a key (cnf) unless it checked the binding, and must be safe for
-// concurrent use. The record becomes the request's own.
+// concurrent use. The record is for reading: it may be the same one for many requests, so that a token that was seen
+// before costs no copy of it, and neither guard, resolver nor handler changes it.
 type Verifier interface {
 	Verify(ctx context.Context, credential string) (*store.Record, error)
 }

@@ -88,7 +88,7 @@ func (h Handle) Sum() [32]byte {
 	if h.kind == hashedHandle {
 		return [32]byte([]byte(h.text))
 	}
-	var room [256]byte // a handle of our own making fits; a longer one allocates
+	var room [128]byte // a handle of our own making fits; a longer one allocates
 	b := append(room[:0], byte(h.kind))
 	b = appendPrefixed(b, h.purpose)
 	b = append(b, h.text...)

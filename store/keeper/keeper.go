@@ -110,7 +110,6 @@ func (k *Keeper) view(ctx context.Context, h store.Handle) *store.Record {
 	return rec
 }
 
-
 // Bind tells a stateless store what its sealed handles are bound to: the cookie's name and origin. Other stores need
 // none, and it does nothing.
 func (k *Keeper) Bind(name string) error {
