@@ -15,7 +15,11 @@ import (
 // little memory and little collection. It does not change once it is in its shard, but for the places and links, so
 // readers copy from it without holding any lock.
 type entry struct {
-	sum    [32]byte
+	// What a request needs that is shown the record, in one line of the processor's cache.
+	sum              [32]byte
+	shown            atomic.Pointer[store.Record] // see views
+	expires, endedAt int64                        // microseconds of the Unix epoch, as all times here
+
 	number uint64 // in the order of creation, kept by replacements
 	text   string // all texts, one after the other
 	ends   [texts]uint32
@@ -23,11 +27,10 @@ type entry struct {
 
 	newer, older *entry // of the same subject; the subject's lock guards them
 	grant        *store.Handle
-	shown        atomic.Pointer[store.Record] // see views
 
-	generation                         uint64
-	created, updated, expires, endedAt int64 // microseconds of the Unix epoch
-	tokenExpiry, refreshExpiry         int64
+	generation                 uint64
+	created, updated           int64
+	tokenExpiry, refreshExpiry int64
 }
 
 // The texts of an entry.
