@@ -92,6 +92,7 @@ func New(client *grants.Client, o *Options) (*Verifier, error) {
 
 // Verify implements [middleware.Verifier]. The record has the token's jti as ID, its sub as Subject, the client's
 // provider, and scopes, type and expiry in Token; Token.Extra is the server's whole answer. The token itself is not in it.
+// Requests with one token share its record: it is for reading.
 func (v *Verifier) Verify(ctx context.Context, credential string) (*store.Record, error) {
 	in, err := v.told(ctx, credential)
 	if err != nil {
@@ -100,14 +101,14 @@ func (v *Verifier) Verify(ctx context.Context, credential string) (*store.Record
 	if why := v.refuses(in, time.Now()); why != "" {
 		return nil, fmt.Errorf("introspect: %s: %w", why, store.ErrNotFound)
 	}
-	return v.record(in), nil
+	return in.rec, nil
 }
 
 // told is what the server said of a token. It does not change.
 type told struct {
 	*grants.Introspection
-	id        string // jti
-	wrongKind string // why this kind of token is no good here; "" if it is
+	rec       *store.Record // the same one for all requests; nil if the token is not active
+	wrongKind string        // why this kind of token is no good here; "" if it is
 }
 
 func (v *Verifier) told(ctx context.Context, credential string) (*told, error) {
@@ -134,7 +135,7 @@ func (v *Verifier) ask(ctx context.Context, credential string) (in *told, until 
 	if !in.Active {
 		return in, time.Time{}, nil
 	}
-	in.read()
+	in.read(v.provider)
 	life := v.life
 	if !in.Expiry.IsZero() {
 		life = min(life, in.Expiry.Sub(began))
@@ -168,7 +169,7 @@ func (v *Verifier) refuses(in *told, now time.Time) string {
 // read takes what Introspection has no fields for. It keeps out what is active but no bearer access token: refresh and ID
 // tokens, which some servers answer for as well, and tokens bound to a key (cnf: RFC 7800), whose binding nobody has
 // checked.
-func (in *told) read() {
+func (in *told) read(provider string) {
 	var is struct {
 		ID    any             `json:"jti"`
 		Bound json.RawMessage `json:"cnf"`
@@ -178,7 +179,10 @@ func (in *told) read() {
 	if json.Unmarshal(in.Claims, &is) != nil || len(is.Bound) > 0 && string(is.Bound) != "null" {
 		in.wrongKind = "the token is bound to a key"
 	}
-	in.id, _ = is.ID.(string)
+	in.rec = &store.Record{Subject: in.Subject, Provider: provider, Token: store.Token{
+		TokenType: in.TokenType, Scopes: in.Scopes, Expiry: in.Expiry, Extra: in.Claims,
+	}}
+	in.rec.ID, _ = is.ID.(string)
 	if t := in.TokenType; t != "" && !strings.EqualFold(t, "bearer") && !strings.EqualFold(t, "access_token") {
 		in.wrongKind = "the token is no bearer token"
 	}
@@ -189,10 +193,4 @@ func (in *told) read() {
 			in.wrongKind = "the token is no access token"
 		}
 	}
-}
-
-func (v *Verifier) record(in *told) *store.Record {
-	return &store.Record{ID: in.id, Subject: in.Subject, Provider: v.provider, Token: store.Token{
-		TokenType: in.TokenType, Scopes: slices.Clone(in.Scopes), Expiry: in.Expiry, Extra: slices.Clone(in.Claims),
-	}}
 }
