@@ -93,7 +93,8 @@ func New(v *jose.Verifier, o *Options) (*Verifier, error) {
 }
 
 // Verify implements [middleware.Verifier]. The record has sub as Subject, iss as Provider and jti as ID; scopes and expiry
-// are in Token, and Token.Extra is all the claims as the issuer wrote them. The token itself is not in it.
+// are in Token, and Token.Extra is all the claims as the issuer wrote them. The token itself is not in it. It is for
+// reading: requests with the same token get the same record, and whoever wants to change it takes a Clone.
 func (v *Verifier) Verify(ctx context.Context, credential string) (*store.Record, error) {
 	if len(credential) > v.limit || strings.Count(credential, ".") != 2 { // before anything is hashed
 		return nil, errForm
@@ -102,7 +103,7 @@ func (v *Verifier) Verify(ctx context.Context, credential string) (*store.Record
 	if err != nil {
 		return nil, err
 	}
-	return k.record(), nil
+	return &k.record, nil
 }
 
 // known is what the token says, from memory if it was verified lately, and still good.

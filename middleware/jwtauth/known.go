@@ -8,10 +8,10 @@ import (
 	"github.com/tokenkeep/tokenkeep/store"
 )
 
-// known is what a verified token says. It does not change.
+// known is what a verified token says. It does not change, and all requests with the token share its record.
 type known struct {
-	claims     jose.Claims // without what [jose.Claims.Get] needs, which is as large again
-	scopes     []string
+	claims     jose.Claims // what is decided upon anew: time, issuer, audience
+	record     store.Record
 	generation uint64
 }
 
@@ -24,46 +24,33 @@ func newKnown(c *jose.Claims) (*known, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &known{scopes: scopes, claims: jose.Claims{
-		Issuer: c.Issuer, Subject: c.Subject, ID: c.ID, Audience: c.Audience,
-		Expires: c.Expires, NotBefore: c.NotBefore, IssuedAt: c.IssuedAt, Payload: c.Payload,
-	}}, nil
+	k := &known{}
+	k.claims.Issuer, k.claims.Audience = c.Issuer, c.Audience
+	k.claims.Expires, k.claims.NotBefore, k.claims.IssuedAt = c.Expires, c.NotBefore, c.IssuedAt
+	k.record.ID, k.record.Subject, k.record.Provider = c.ID, c.Subject, c.Issuer
+	k.record.Token.TokenType, k.record.Token.Expiry = "Bearer", c.Expires
+	k.record.Token.Scopes, k.record.Token.Extra = scopes, c.Payload
+	return k, nil
 }
 
 // scopesOf reads scope (RFC 8693 section 4.2) or, where there is none, scp: text with spaces, or a list. None known is
 // none granted.
 func scopesOf(c *jose.Claims) ([]string, error) {
-	value := c.Get("scope")
+	name := "scope"
+	value := c.Get(name)
 	if value == nil {
-		value = c.Get("scp")
+		name = "scp"
+		value = c.Get(name)
 	}
-	if value == nil {
+	switch {
+	case value == nil:
 		return nil, nil
-	}
-	var text string
-	if json.Unmarshal(value, &text) == nil {
-		return strings.Fields(text), nil
+	case value[0] == '"':
+		return strings.Fields(c.Text(name)), nil
 	}
 	var list []string
 	if json.Unmarshal(value, &list) != nil {
 		return nil, errScope
 	}
 	return list, nil
-}
-
-// issued is a record and what its slices point to: the request's own, in one allocation.
-type issued struct {
-	rec    store.Record
-	scopes [6]string
-	extra  [400]byte
-}
-
-func (k *known) record() *store.Record {
-	c := &k.claims
-	r := new(issued)
-	r.rec.ID, r.rec.Subject, r.rec.Provider = c.ID, c.Subject, c.Issuer
-	r.rec.Token.TokenType, r.rec.Token.Expiry = "Bearer", c.Expires
-	r.rec.Token.Scopes = append(r.scopes[:0], k.scopes...)
-	r.rec.Token.Extra = append(r.extra[:0], c.Payload...)
-	return &r.rec
 }

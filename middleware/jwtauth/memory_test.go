@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -90,6 +91,35 @@ func TestRemembered(t *testing.T) {
 	s.Forget()
 	s.verify(t, token, nil, 1)
 	s.verify(t, token, nil, 0)
+}
+
+// All requests with a token read one record, at the same time, and a Clone is the caller's own.
+func TestRecordIsShared(t *testing.T) {
+	t.Parallel()
+	s := remember(t, nil)
+	token := mint(t, s.signer, nil)
+	first, err := s.Verify(t.Context(), token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := fmt.Sprintf("%+v %s", first.Token.Scopes, first.Token.Extra)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			rec, err := s.Verify(t.Context(), token)
+			if err != nil || rec != first {
+				t.Errorf("%p, %v, want %p", rec, err, first)
+				return
+			}
+			if got := fmt.Sprintf("%+v %s", rec.Token.Scopes, rec.Token.Extra); got != want || rec.Subject != "42" {
+				t.Errorf("%s, want %s", got, want)
+			}
+			own := rec.Clone()
+			own.Subject, own.Token.Scopes[0], own.Token.Extra[0] = "admin", "admin", 'x'
+		})
+	}
+	wg.Wait()
+	s.verify(t, token, nil, 1)
 }
 
 // Whatever is remembered, a token ends when it expires, and none is good before its time.

@@ -52,7 +52,8 @@ func TestNeverMixesIdentities(t *testing.T) {
 				if rec.Subject != fmt.Sprint("user ", i) || rec.ID != fmt.Sprint(i) {
 					t.Errorf("token %d is %q", i, rec.Subject)
 				}
-				rec.Subject, rec.Token.Scopes[0] = "somebody else", "admin"
+				own := rec.Clone() // of which no other request sees anything
+				own.Subject, own.Token.Scopes[0] = "somebody else", "admin"
 				if random.IntN(5000) == 0 {
 					src.generation.Add(1)
 				}
