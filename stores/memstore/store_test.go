@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -246,5 +247,31 @@ func TestListAfterMuchChange(t *testing.T) {
 	}
 	if len(want) > 0 {
 		t.Errorf("%d records are not listed", len(want))
+	}
+}
+
+// A session whose end was moved is swept when it is due by its new one.
+func TestSweepGoesByTheLastExpiry(t *testing.T) {
+	t.Parallel()
+	s := open(t, nil)
+	began := time.Now().Add(-time.Hour / 2)
+	const n = 300
+	for i := range n {
+		rec := session(i)
+		rec.Expires = time.Now().Add(time.Hour)
+		rec = put(t, s, store.Key("moved", strconv.Itoa(i)), rec)
+		rec.Expires = began.Add(time.Duration(i*7919%n) * time.Second)
+		put(t, s, rec.Handle, rec)
+	}
+	var last time.Time
+	removed, err := s.Sweep(t.Context(), n, func(_ context.Context, rec *store.Record) error {
+		if rec.Expires.Before(last) {
+			t.Errorf("%v comes after %v", rec.Expires, last)
+		}
+		last = rec.Expires
+		return nil
+	})
+	if err != nil || removed != n {
+		t.Errorf("%d removed, %v; want %d", removed, err, n)
 	}
 }
