@@ -260,6 +260,9 @@ func TestSweepGoesByTheLastExpiry(t *testing.T) {
 		rec := session(i)
 		rec.Expires = time.Now().Add(time.Hour)
 		rec = put(t, s, store.Key("moved", strconv.Itoa(i)), rec)
+		stays := session(n + i)
+		stays.Expires = rec.Expires.Add(-time.Minute) // before rec in the queue, until rec moves
+		put(t, s, store.Key("stays", strconv.Itoa(i)), stays)
 		rec.Expires = began.Add(time.Duration(i*7919%n) * time.Second)
 		put(t, s, rec.Handle, rec)
 	}
