@@ -80,19 +80,23 @@ const purgeBatch = 32
 
 // statements are the store's SQL texts, built once.
 type statements struct {
-	get, insert, replace, replaceData, remove, removeVersion *statement // by sum
-	list, due, purge                                         *statement
+	get, pair, insert, replace, replaceData, remove, removeVersion *statement // by sum
+	list, due, purge                                               *statement
 }
 
-func newStatements(db *gorm.DB, d *dialect, table string) statements {
+func newStatements(db *gorm.DB, d *dialect, table string, local bool) statements {
 	written, answer := "?C", " RETURNING written"
 	unlessThere := " ON CONFLICT (sum) DO NOTHING"
-	if !d.returning {
+	switch {
+	case local:
+		answer = ""
+	case !d.returning:
 		written, answer, unlessThere = "LAST_INSERT_ID(?C)", "", ""
 	}
 	stmt := func(text string) *statement { return &statement{text: render(db, d, table, text)} }
 	return statements{
-		get: stmt(`SELECT sum, version, data, ?C FROM ?T WHERE sum = ?`),
+		get:  stmt(`SELECT sum, version, data, ?C FROM ?T WHERE sum = ?`),
+		pair: stmt(`SELECT version, data FROM ?T WHERE sum = ?`),
 		insert: stmt(`INSERT INTO ?T (sum, version, subject, due, data, written) VALUES (?, ?, ?, ?, ?, ` + written + `)` +
 			unlessThere + answer),
 		replace: stmt(`UPDATE ?T SET version = ?, subject = ?, due = ?, data = ?, written = ` + written +

@@ -102,15 +102,23 @@ func (s *Store) exec(ctx context.Context, st *statement, args ...any) (int, erro
 	defer done()
 	var r retry
 	for {
-		res, err := s.execOnce(settling, st, args...)
-		if err == nil {
-			n, err := res.RowsAffected()
+		n, err := s.count(settling, st, args)
+		if !r.again(ctx, s, err) {
 			return int(n), err
 		}
-		if !r.again(ctx, s, err) {
-			return 0, err
-		}
 	}
+}
+
+func (s *Store) count(ctx context.Context, st *statement, args []any) (int64, error) {
+	if s.local != nil {
+		n, _, err := s.local.Together(ctx, st.text, args)
+		return n, err
+	}
+	res, err := s.execOnce(ctx, st, args...)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
 }
 
 // put runs an INSERT or UPDATE of one row and reports whether it was written, and the clock's reading then.
@@ -127,7 +135,11 @@ func (s *Store) put(ctx context.Context, st *statement, args ...any) (time.Time,
 }
 
 func (s *Store) putOnce(ctx context.Context, st *statement, args []any) (time.Time, bool, error) {
-	if s.dialect.returning {
+	switch {
+	case s.local != nil:
+		n, at, err := s.local.Together(ctx, st.text, args)
+		return ticks(at), n > 0, err
+	case s.dialect.returning:
 		return s.putReturning(ctx, st, args)
 	}
 	res, err := s.execOnce(ctx, st, args...)
@@ -148,39 +160,32 @@ func (s *Store) putOnce(ctx context.Context, st *statement, args []any) (time.Ti
 	return time.UnixMicro(clock), true, err
 }
 
-// local is what the pool of a database inside this process may offer: to carry out the writes of several callers in one
-// commit. Together returns when this one is durable. Reads of a local database are not interrupted, either: they take
-// microseconds, and a driver that listens to a context takes half as long again.
+// local is what the pool of a database inside this process may offer. Its clock is this process's own, so no statement
+// has to ask for it; and no statement is interrupted: they take microseconds, and a driver that listens to a context takes
+// half as long again.
 type local interface {
-	Together(ctx context.Context, stmt *sql.Stmt, args []any, read func(*sql.Rows) error) error
+	// Pair returns the two blobs that query selects by a key, nil if there are none.
+	Pair(query string, key []byte) (a, b []byte, err error)
+
+	// Together carries out one write, in one commit with other callers', and returns when this one is durable: how many
+	// rows it changed, and when that was.
+	Together(ctx context.Context, query string, args []any) (changed int64, at time.Time, err error)
 }
 
 func (s *Store) putReturning(ctx context.Context, st *statement, args []any) (time.Time, bool, error) {
-	var clock int64
-	var n int
-	read := func(rows *sql.Rows) error {
-		// To the end, not to the first row: it is the end that says that the write was committed.
-		for n = 0; rows.Next(); n++ {
-			if err := rows.Scan(&clock); err != nil {
-				return err
-			}
-		}
-		return errors.Join(rows.Err(), rows.Close())
-	}
-	var err error
-	if s.local == nil {
-		var rows *sql.Rows
-		if rows, err = s.query(ctx, st, args...); err == nil {
-			defer rows.Close()
-			err = read(rows)
-		}
-	} else {
-		var stmt *sql.Stmt
-		if stmt, err = s.stmt(ctx, st); err == nil {
-			err = s.local.Together(ctx, stmt, args, read)
-		}
-	}
+	rows, err := s.query(ctx, st, args...)
 	if err != nil {
+		return time.Time{}, false, err
+	}
+	defer rows.Close()
+	var clock int64
+	n := 0
+	for ; rows.Next(); n++ { // to the end: it is the end that says that the write was committed
+		if err := rows.Scan(&clock); err != nil {
+			return time.Time{}, false, err
+		}
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 		return time.Time{}, false, err
 	}
 	return time.UnixMicro(clock), n > 0, nil
@@ -205,7 +210,7 @@ func (s *Store) read(ctx context.Context, sum *[32]byte) (*row, error) {
 
 func (s *Store) readOnce(ctx context.Context, sum *[32]byte) (*row, error) {
 	if s.local != nil {
-		ctx = context.Background()
+		return s.readLocal(sum)
 	}
 	rows, err := s.query(ctx, s.sql.get, sum[:])
 	if err != nil {
@@ -226,6 +231,18 @@ func (s *Store) readOnce(ctx context.Context, sum *[32]byte) (*row, error) {
 	return found, nil
 }
 
+// readLocal reads the clock after the row: what was written before has an earlier time.
+func (s *Store) readLocal(sum *[32]byte) (*row, error) {
+	version, data, err := s.local.Pair(s.sql.pair.text, sum[:])
+	if err != nil || version == nil {
+		return nil, err
+	}
+	return (&row{data: data, clock: ticks(time.Now())}).at(version)
+}
+
+// ticks is what SQLite makes of the clock in its statements, so that both tell the same time.
+func ticks(t time.Time) time.Time { return time.UnixMilli(t.UnixMilli()) }
+
 // maxData bounds what is taken for a sealed record; package seal stops at half of it.
 const maxData = 2 << 20
 
@@ -239,9 +256,15 @@ func scanRow(rows *sql.Rows, sum any) (*row, error) {
 	if err := rows.Scan(sum, &version, &r.data, &clock); err != nil {
 		return nil, err
 	}
+	r.clock = time.UnixMicro(clock)
+	return r.at(version)
+}
+
+// at completes a row with its version.
+func (r *row) at(version []byte) (*row, error) {
 	if len(version) != versionSize || len(r.data) > maxData {
 		return nil, fmt.Errorf("malformed row: version of %d bytes, data of %d", len(version), len(r.data))
 	}
-	r.version, r.clock = store.Version(version), time.UnixMicro(clock)
-	return &r, nil
+	r.version = store.Version(version)
+	return r, nil
 }

@@ -75,7 +75,7 @@ func New(db *gorm.DB, ring *seal.Ring, o *Options) (*Store, error) {
 	s := &Store{ring: ring, db: db, pool: db.Statement.ConnPool, table: table, dialect: d}
 	_, s.inTx = s.pool.(gorm.TxCommitter)
 	s.local, _ = s.pool.(local)
-	s.sql = newStatements(db, d, table)
+	s.sql = newStatements(db, d, table, s.local != nil)
 	return s, nil
 }
 

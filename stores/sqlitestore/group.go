@@ -2,10 +2,8 @@ package sqlitestore
 
 import (
 	"context"
-	"database/sql"
-	"errors"
-	"fmt"
 	"sync"
+	"time"
 )
 
 // group lets writes that arrive during another one share the next commit: what a durable write waits for is the disk,
@@ -22,44 +20,46 @@ const maxGroup = 128
 
 // job is one caller's write.
 type job struct {
-	stmt *sql.Stmt
-	args []any
-	read func(*sql.Rows) error
-	err  error
-	done chan struct{}
+	query   string
+	args    []any
+	changed int64
+	at      time.Time
+	err     error
+	done    chan struct{}
 }
 
-// Together carries out one write, with others where there are any; read gets its rows, maybe more than once, and closes
-// them. A context that ends while the write waits for its turn takes it back. Statements themselves are not interrupted:
-// they are short, and the driver's price for being interruptible is a third of their time.
-func (p *pool) Together(ctx context.Context, stmt *sql.Stmt, args []any, read func(*sql.Rows) error) error {
+// Together carries out one write, with others where there are any, and returns how many rows it changed, and when. A
+// context that ends while the write waits for its turn takes it back. Statements themselves are not interrupted: they are
+// short, and the driver's price for being interruptible is a third of their time.
+func (p *filePool) Together(ctx context.Context, query string, args []any) (changed int64, at time.Time, err error) {
 	g := &p.group
-	j := &job{stmt: stmt, args: args, read: read}
+	j := &job{query: query, args: args}
 	g.mu.Lock()
 	if !g.busy {
 		g.busy = true
 		g.mu.Unlock()
 		defer p.next()
-		return j.run(stmt)
+		err := borrow(ctx, p.write, j.run)
+		return j.changed, j.at, err
 	}
 	j.done = make(chan struct{})
 	g.waiting = append(g.waiting, j)
 	g.mu.Unlock()
 	select {
 	case <-j.done:
-		return j.err
+		return j.changed, j.at, j.err
 	case <-ctx.Done():
 	}
 	if g.takeBack(j) {
-		return context.Cause(ctx)
+		return 0, time.Time{}, context.Cause(ctx)
 	}
 	<-j.done
-	return j.err
+	return j.changed, j.at, j.err
 }
 
 // next hands the writer on to those who wait. They are served by a goroutine of their own, which ends with the queue:
 // who came first has his answer already.
-func (p *pool) next() {
+func (p *filePool) next() {
 	g := &p.group
 	g.mu.Lock()
 	g.busy = len(g.waiting) > 0
@@ -69,25 +69,40 @@ func (p *pool) next() {
 	g.mu.Unlock()
 }
 
-func (p *pool) serve() {
+func (p *filePool) serve() {
 	defer p.next()
-	tx, err := p.write.BeginTx(context.Background(), nil) // immediate: from here on nobody else writes
-	jobs := p.group.take()
-	if err == nil {
-		err = jobs.runIn(tx)
-	} else {
-		jobs.fail(err)
-		return
+	if err := borrow(context.Background(), p.write, p.group.commit); err != nil {
+		p.group.take().tell(err) // none was served: there is no connection, or no lock to be had
 	}
-	if errors.Is(err, errAlone) {
-		// One failed, which may have undone the others as well. Each for itself, then.
-		for _, j := range jobs {
-			j.err = j.run(j.stmt)
-			close(j.done)
+}
+
+// commit carries out all who wait, in one transaction. Its error says that nobody has been told anything yet.
+func (g *group) commit(c *conn) error {
+	if _, err := c.exec("BEGIN IMMEDIATE"); err != nil { // from here on nobody else writes
+		return err
+	}
+	var served jobs
+	for {
+		more := g.take() // those as well who came while the others were written
+		served = append(served, more...)
+		if err := more.run(c); err != nil {
+			// It may have undone the others, too. Each for itself, then.
+			c.rollBack()
+			for _, j := range served {
+				j.tell(j.run(c))
+			}
+			return nil
 		}
-		return
+		if len(more) == 0 || len(served) >= maxGroup {
+			break
+		}
 	}
-	jobs.fail(err)
+	_, err := c.exec("COMMIT")
+	if err != nil {
+		c.rollBack()
+	}
+	served.tell(err)
+	return nil
 }
 
 func (g *group) take() jobs {
@@ -114,32 +129,30 @@ func (g *group) takeBack(j *job) bool {
 
 type jobs []*job
 
-// errAlone says that nothing was committed and that each job is to be tried by itself.
-var errAlone = errors.New("a write of the group failed")
-
-// runIn carries all out and commits.
-func (js jobs) runIn(tx *sql.Tx) error {
+// run carries them out, up to the first that fails.
+func (js jobs) run(c *conn) error {
 	for _, j := range js {
-		if err := j.run(tx.Stmt(j.stmt)); err != nil {
-			return errors.Join(fmt.Errorf("%w: %w", errAlone, err), tx.Rollback())
+		if err := j.run(c); err != nil {
+			return err
 		}
 	}
-	return tx.Commit()
+	return nil
 }
 
-// fail tells all of them the same, which may be nil.
-func (js jobs) fail(err error) {
+// tell tells all of them the same, which may be nil.
+func (js jobs) tell(err error) {
 	for _, j := range js {
-		j.err = err
-		close(j.done)
+		j.tell(err)
 	}
 }
 
-func (j *job) run(stmt *sql.Stmt) error {
-	rows, err := stmt.QueryContext(context.Background(), j.args...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	return j.read(rows)
+func (j *job) tell(err error) {
+	j.err = err
+	close(j.done)
+}
+
+func (j *job) run(c *conn) (err error) {
+	j.at = time.Now()
+	j.changed, err = c.exec(j.query, j.args...)
+	return err
 }

@@ -86,7 +86,11 @@ func open(path string, ring *seal.Ring, o *Options) (_ *Store, err error) {
 			p.Close()
 		}
 	}()
-	db, err := gorm.Open(sqlite.Dialector{Conn: p}, &gorm.Config{Logger: logger.Discard, DisableAutomaticPing: true})
+	var conns gorm.ConnPool = p
+	if path != memory {
+		conns = &filePool{pool: p}
+	}
+	db, err := gorm.Open(sqlite.Dialector{Conn: conns}, &gorm.Config{Logger: logger.Discard, DisableAutomaticPing: true})
 	if err != nil {
 		return nil, err
 	}
