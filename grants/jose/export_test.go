@@ -1,4 +1,12 @@
 package jose
 
+import "crypto"
+
 // ReadClaims is readClaims, for tests that compare it with encoding/json.
 func ReadClaims(payload string) (*Claims, error) { return readClaims(payload) }
+
+// MAC is mac, for tests that compare it with crypto/hmac.
+func MAC(h crypto.Hash, secret []byte, text string) []byte {
+	s := mac(h, secret, text)
+	return s[:h.Size()]
+}

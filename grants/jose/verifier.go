@@ -168,7 +168,7 @@ func (v *Verifier) verify(ctx context.Context, t *jws) error {
 		if k.fits(a) != nil || t.kid != "" && k.ID != "" && k.ID != t.kid {
 			continue
 		}
-		if a.method.Verify(t.signed, signature, k.Public) == nil {
+		if a.verifies(t.signed, signature, k.Public) {
 			return nil
 		}
 		reason = refuseSignature

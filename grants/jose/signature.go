@@ -1,0 +1,59 @@
+package jose
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/sha512"
+	"crypto/subtle"
+)
+
+// verifies says whether signature is one of key, which fits a, over signed.
+func (a *algorithm) verifies(signed string, signature []byte, key any) bool {
+	if secret, ok := key.([]byte); ok {
+		sum := mac(a.hash, secret, signed)
+		return hmac.Equal(sum[:a.hash.Size()], signature)
+	}
+	return a.method.Verify(signed, signature, key) == nil
+}
+
+// sum has a hash in its first bytes.
+type sum [sha512.Size]byte
+
+var inner, outer = bytes.Repeat([]byte{0x36}, sha512.BlockSize), bytes.Repeat([]byte{0x5c}, sha512.BlockSize)
+
+// mac is HMAC (RFC 2104 section 2), for a hash of SHA-2. It is written out because crypto/hmac makes seven objects for
+// each secret and text, which takes as long as hashing a token.
+func mac(h crypto.Hash, secret []byte, text string) sum {
+	block := sha256.BlockSize
+	if h != crypto.SHA256 {
+		block = sha512.BlockSize
+	}
+	var key [sha512.BlockSize]byte
+	if len(secret) <= block {
+		copy(key[:], secret)
+	} else {
+		s := sumOf(h, secret)
+		copy(key[:], s[:h.Size()])
+	}
+	var room [1280]byte // what is longer allocates
+	subtle.XORBytes(room[:block], key[:block], inner)
+	first := sumOf(h, append(room[:block], text...))
+	subtle.XORBytes(room[:block], key[:block], outer)
+	return sumOf(h, append(room[:block], first[:h.Size()]...))
+}
+
+func sumOf(h crypto.Hash, text []byte) (s sum) {
+	switch h {
+	case crypto.SHA256:
+		short := sha256.Sum256(text)
+		copy(s[:], short[:])
+	case crypto.SHA384:
+		short := sha512.Sum384(text)
+		copy(s[:], short[:])
+	case crypto.SHA512:
+		s = sha512.Sum512(text)
+	}
+	return s
+}
