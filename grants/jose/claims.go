@@ -39,12 +39,20 @@ func (c *Claims) Text(name string) string {
 	return s
 }
 
+// spacious is the claims of a usual token in one piece of memory.
+type spacious struct {
+	Claims
+	room [14]member
+}
+
 func readClaims(payload string) (*Claims, error) {
-	members, err := readObject(make([]member, 0, 16), payload, claimNames)
+	all := &spacious{}
+	members, err := readObject(all.room[:0], payload, claimNames)
 	if err != nil {
 		return nil, refuseClaims
 	}
-	c := &Claims{members: members}
+	c := &all.Claims
+	c.members = members
 	for _, m := range members {
 		ok := true
 		switch m.name {

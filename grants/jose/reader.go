@@ -2,6 +2,7 @@ package jose
 
 import (
 	"encoding/json"
+	"math/bits"
 	"strings"
 )
 
@@ -134,7 +135,7 @@ func (r *reader) str() (plain, ok bool) {
 		return false, false
 	}
 	plain = true
-	for r.i < len(r.s) {
+	for r.skip(); r.i < len(r.s); r.skip() {
 		switch c := r.s[r.i]; {
 		case c == '"':
 			r.i++
@@ -151,6 +152,23 @@ func (r *reader) str() (plain, ok bool) {
 		}
 	}
 	return false, false
+}
+
+// skip goes on to the next quote, backslash or control character, or to one of the last seven bytes: eight at a time,
+// as most of what is read is inside of strings. Such a byte has its highest bit set in stop, the first one exactly.
+func (r *reader) skip() {
+	const each, high = 0x0101010101010101, 0x8080808080808080
+	for r.i+8 <= len(r.s) {
+		w := r.s[r.i : r.i+8]
+		x := uint64(w[0]) | uint64(w[1])<<8 | uint64(w[2])<<16 | uint64(w[3])<<24 |
+			uint64(w[4])<<32 | uint64(w[5])<<40 | uint64(w[6])<<48 | uint64(w[7])<<56
+		stop := ((x - ' '*each) | ((x ^ '"'*each) - each) | ((x ^ '\\'*each) - each)) &^ x & high
+		if stop != 0 {
+			r.i += bits.TrailingZeros64(stop) / 8
+			return
+		}
+		r.i += 8
+	}
 }
 
 func (r *reader) escape() bool {
