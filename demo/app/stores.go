@@ -187,9 +187,27 @@ func expire(ctx context.Context, app, provider store.TokenStore, rec *store.Reco
 	if err := expireRecord(ctx, app, rec); err != nil || provider == nil {
 		return err
 	}
-	// An access token is a credential of the purpose "access" in authserver's store. It goes second: a crash in between
-	// leaves a record that is refreshed, and not one that is trusted in vain.
-	return provider.Delete(ctx, store.Credential("access", rec.Token.AccessToken), "")
+	// Second, since a crash in between then leaves a record that is refreshed, and not one that is trusted in vain.
+	return expireIssued(ctx, provider, rec.Token.AccessToken)
+}
+
+// expireIssued makes an access token expired in authserver's store: an opaque one begins with the ID of its record there.
+func expireIssued(ctx context.Context, provider store.TokenStore, token string) error {
+	const idSize = 26
+	h := store.Key("authserver", "pair", token[:min(idSize, len(token))])
+	for {
+		rec, err := provider.Get(ctx, h)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		rec.Token.Expiry = time.Now().Add(-time.Second)
+		if _, err = provider.Put(ctx, h, rec); !errors.Is(err, store.ErrConflict) && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+	}
 }
 
 func expireRecord(ctx context.Context, app store.TokenStore, rec *store.Record) error {

@@ -37,6 +37,7 @@ func TestHalvesApart(t *testing.T) {
 // TestExpire: the record that counts is expired, whichever store holds it, and a second time changes nothing.
 func TestExpire(t *testing.T) {
 	t.Parallel()
+	const id = "26 characters of an ID ..."
 	for _, cfg := range []config{{store: memory}, onDisk(t.TempDir(), sqlite), {store: cookie}, onDisk(t.TempDir(), cookie)} {
 		s, err := openStores(cfg)
 		if err != nil {
@@ -44,13 +45,13 @@ func TestExpire(t *testing.T) {
 		}
 		rec, err := s.app.Put(t.Context(), store.Handle{}, &store.Record{
 			ID: "1", Subject: "alice", Expires: time.Now().Add(time.Hour),
-			Token: store.Token{AccessToken: "token", Expiry: time.Now().Add(time.Hour)},
+			Token: store.Token{AccessToken: id + "secret", Expiry: time.Now().Add(time.Hour)},
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		access := store.Credential("access", "token")
-		if _, err := s.provider.Put(t.Context(), access, &store.Record{ID: "2"}); err != nil {
+		issued := store.Key("authserver", "pair", id)
+		if _, err := s.provider.Put(t.Context(), issued, &store.Record{ID: id}); err != nil {
 			t.Fatal(err)
 		}
 		for range 2 {
@@ -62,8 +63,8 @@ func TestExpire(t *testing.T) {
 		if got, err := tokens.Get(t.Context(), h); err != nil || got.Token.Expiry.After(time.Now()) {
 			t.Errorf("%s: %v, %v", cfg.store, got, err)
 		}
-		if _, err := s.provider.Get(t.Context(), access); !errors.Is(err, store.ErrNotFound) {
-			t.Errorf("%s: the provider still knows the token: %v", cfg.store, err)
+		if got, err := s.provider.Get(t.Context(), issued); err != nil || !time.Now().After(got.Token.Expiry) || got.Token.Expiry.IsZero() {
+			t.Errorf("%s: the provider still takes the token: %v, %v", cfg.store, got, err)
 		}
 		if err := s.close(); err != nil {
 			t.Error(err)

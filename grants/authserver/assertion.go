@@ -34,7 +34,7 @@ func (s *Server) byAssertion(ctx context.Context, header bool, p params) (*clien
 	case p["client_assertion_type"] != assertionType:
 		return nil, refused(false, "client_assertion_type is not "+assertionType)
 	}
-	c := s.clients[subjectOf(p["client_assertion"])]
+	c := s.clients[unverified(p["client_assertion"]).Subject]
 	if c == nil || c.Keys == nil {
 		return nil, no
 	}
@@ -71,16 +71,20 @@ func (s *Server) once(ctx context.Context, kind, party, id string, until time.Ti
 	return err
 }
 
-// subjectOf returns whose assertion it says it is, not believed yet.
-func subjectOf(assertion string) string {
-	_, rest, _ := strings.Cut(assertion, ".")
+// names are what a JWT says of whose it is and which.
+type names struct {
+	Subject string `json:"sub"`
+	ID      string `json:"jti"`
+}
+
+// unverified returns the names in a JWT, not believed yet.
+func unverified(token string) names {
+	_, rest, _ := strings.Cut(token, ".")
 	payload, _, _ := strings.Cut(rest, ".")
 	text, err := base64.RawURLEncoding.DecodeString(payload)
-	var claims struct {
-		Subject string `json:"sub"`
+	var n names
+	if err != nil || json.Unmarshal(text, &n) != nil {
+		return names{}
 	}
-	if err != nil || json.Unmarshal(text, &claims) != nil {
-		return ""
-	}
-	return claims.Subject
+	return n
 }

@@ -172,6 +172,10 @@ func TestReissueNeverWidens(t *testing.T) {
 	if again, _ := svc.login("scope", "read"); again != access {
 		t.Error("not issued again")
 	}
+	// The refresh token of the first login is spent, so that pair is not issued again although its access token lives.
+	if _, next := svc.login("scope", "read write"); svc.refresh(next).StatusCode != 200 {
+		t.Error("a spent refresh token was issued again")
+	}
 }
 
 // Whoever signed in at the device page once does not stay so by using it: the password may have changed since.

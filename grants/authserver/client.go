@@ -97,17 +97,12 @@ func newClient(from *Client, d *dialect) *client {
 	return c
 }
 
-// stateSince is c.state of a family whose user signed in at auth.
-func (c *client) stateSince(auth time.Time) json.RawMessage {
-	return state{Client: c.ID, Auth: auth}.raw()
-}
-
-// stateBound is c.state of a token that is bound to a key, if there is one.
-func (c *client) stateBound(key string) json.RawMessage {
-	if key == "" {
+// stateWith is c.state of a pair whose user signed in at auth, and whose access token is bound to key, if known and bound.
+func (c *client) stateWith(auth time.Time, key string) json.RawMessage {
+	if auth.IsZero() && key == "" {
 		return c.state
 	}
-	return state{Client: c.ID, Key: key}.raw()
+	return state{Client: c.ID, Auth: auth, Key: key}.raw()
 }
 
 func (c *client) tokenType(key string) string {

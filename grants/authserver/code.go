@@ -11,6 +11,8 @@ import (
 	"github.com/tokenkeep/tokenkeep/store"
 )
 
+const purposeCode = "code"
+
 // mintCode creates an authorization code (RFC 6749 section 4.1.2) for what the request asked and subject allowed.
 func (s *Server) mintCode(ctx context.Context, subject string, scopes []string, st state) (store.Handle, error) {
 	now, h := s.now(), store.NewCredential(purposeCode)
@@ -56,7 +58,7 @@ func (s *Server) redeemOnce(ctx context.Context, req *request, h store.Handle) (
 	rec.Grant, rec.Expires = p.family, p.expiry
 	if err := s.spend(ctx, rec, st, p); err != nil {
 		if lost(err) {
-			s.discard(ctx, p, true)
+			s.discard(ctx, p)
 		}
 		return nil, err
 	}

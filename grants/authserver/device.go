@@ -34,7 +34,7 @@ type device struct {
 func deviceOf(rec *store.Record) (device, error) {
 	var d device
 	if err := json.Unmarshal(rec.Token.Extra, &d); err != nil {
-		return d, errors.New("authserver: a record in the store is not one of ours")
+		return d, errNotOurs
 	}
 	return d, nil
 }
@@ -200,7 +200,7 @@ func (s *Server) poll(ctx context.Context, req *request, h store.Handle) (*pair,
 	}
 	if err := s.spend(ctx, rec, d.state, p); err != nil {
 		if lost(err) {
-			s.discard(ctx, p, true)
+			s.discard(ctx, p)
 		}
 		return nil, err
 	}

@@ -38,10 +38,11 @@
 //
 // # What is issued
 //
-// Tokens are 256 random bits and live in any [store.TokenStore] under credentials of the purposes access, refresh, code,
-// device and user_code; a store keeps their hashes. All that one login gave hangs on one record, its family: ending that
-// ends all of it at once. What is for one use is spent by compare-and-set, so it works once, whatever number of processes
-// share the store. Expired records go by the store's own sweep.
+// What is issued lives in any [store.TokenStore], which keeps hashes of it. An access token and the refresh token that came with
+// it are one record, written at once: each is the record's ID, which is no secret, and 256 random bits, of which the record has
+// the hash. Codes are credentials of the purposes code, device and user_code. All that one login gave hangs on the record of its
+// first pair: ending that ends all of it at once. What is for one use is spent by compare-and-set, so it works once, whatever
+// number of processes share the store. Expired records go by the store's own sweep.
 //
 // With [Options].Keys there are signed tokens beside these: JWT access tokens (RFC 9068) for clients whose dialect has an
 // Audience, and ID tokens (OpenID Connect Core) where the scope openid was granted. A JWT is stored by its hash as well, so

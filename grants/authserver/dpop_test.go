@@ -158,6 +158,9 @@ func TestBoundTokens(t *testing.T) {
 	if cnf, _ := told.json["cnf"].(map[string]any); cnf["jkt"] != signer.Thumbprint() || told.json["token_type"] != "DPoP" {
 		t.Errorf("introspection %s", told.body)
 	}
+	if told := svc.post("/introspect", "token", text(t, got, "refresh_token")); told.json["active"] != true || told.json["cnf"] != nil {
+		t.Errorf("introspection of a refresh token that the client's secret protects: %s", told.body)
+	}
 	sum := sha256.Sum256([]byte(access))
 	ath := base64.RawURLEncoding.EncodeToString(sum[:])
 	proof := func(signer *jose.Signer, ath any) string {

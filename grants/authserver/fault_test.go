@@ -79,6 +79,9 @@ func TestStoreFailures(t *testing.T) {
 						if access, ok := got.json["access_token"].(string); ok && !svc.valid(access) {
 							t.Error("the token that was told is not valid")
 						}
+						if strings.HasPrefix(tt.name, "revoke") && svc.introspects(credential) {
+							t.Error("the token that was revoked is active")
+						}
 						if strings.Contains(svc.logs.String(), "canary") || (credential != "" && strings.Contains(svc.logs.String(), credential)) {
 							t.Errorf("a secret got out: %s", svc.logs)
 						}

@@ -20,7 +20,7 @@ func (s *Server) reused(
 		case GraceSibling:
 			return s.succeed(ctx, c, family, who, rec, scopes)
 		case GracePrevious:
-			if rec.Generation+1 >= family.Generation {
+			if generation(rec)+1 >= family.Generation {
 				return s.succeed(ctx, c, family, who, rec, scopes)
 			}
 		case GraceNewest:
@@ -30,7 +30,7 @@ func (s *Server) reused(
 		}
 	}
 	if c.d.Rotation == RotateAndRevoke {
-		if err := s.end(ctx, rec.Grant); err != nil {
+		if err := s.end(ctx, family.Handle); err != nil {
 			return nil, err
 		}
 		return nil, invalidGrant("the refresh token was used before: the login it belongs to has ended")
@@ -40,18 +40,17 @@ func (s *Server) reused(
 
 // keep puts the successor p into the record of the token it follows.
 func keep(rec *store.Record, st *state, p *pair) {
-	st.Gave, st.GaveKey = p.scopes, p.key
+	st.Gave, st.GaveKey, st.GaveExpiry, st.GaveRefreshExpiry = p.scopes, p.key, p.expiry, p.refreshExpiry
 	rec.Token.AccessToken, rec.Token.RefreshToken = p.access.Reveal(), p.refresh.Reveal()
-	rec.Token.Expiry, rec.Token.RefreshExpiry = p.expiry, p.refreshExpiry
 }
 
 // kept returns the successor that the spent rec holds.
 func (s *Server) kept(rec *store.Record, st state) *pair {
 	return &pair{
-		id: st.By, now: s.now(), family: rec.Grant, scopes: st.Gave, key: st.GaveKey,
+		id: st.By, now: s.now(), family: familyKey(rec), scopes: st.Gave, key: st.GaveKey,
 		access:  store.Credential(purposeAccess, rec.Token.AccessToken),
 		refresh: store.Credential(purposeRefresh, rec.Token.RefreshToken),
-		expiry:  rec.Token.Expiry, refreshExpiry: rec.Token.RefreshExpiry,
+		expiry:  st.GaveExpiry, refreshExpiry: st.GaveRefreshExpiry,
 	}
 }
 
@@ -78,11 +77,7 @@ func (s *Server) replace(
 	if rec.Token.RefreshToken == "" {
 		return nil, errUsed
 	}
-	last := s.kept(rec, st)
-	if err := s.retire(ctx, last.refresh); err != nil {
-		return nil, err
-	}
-	if err := s.tokens.Delete(ctx, last.access, ""); err != nil {
+	if err := s.retire(ctx, st.By); err != nil {
 		return nil, err
 	}
 	p, err := s.succeed(ctx, c, family, who, rec, scopes)
@@ -93,32 +88,35 @@ func (s *Server) replace(
 	st.By = p.id
 	if err := s.mark(ctx, rec, st); err != nil {
 		if lost(err) {
-			s.discard(ctx, p, false)
+			s.discard(ctx, p)
 		}
 		return nil, err
 	}
 	return p, nil
 }
 
-// retire ends an unused refresh token alone; errUsed when it was used.
-func (s *Server) retire(ctx context.Context, h store.Handle) error {
-	rec, err := s.tokens.Get(ctx, h)
-	if errors.Is(err, store.ErrNotFound) { // ended by another use, or expired
-		return nil
+// retire ends a pair whose refresh token is unused; errUsed when it was used.
+func (s *Server) retire(ctx context.Context, id string) error {
+	for { // a conflict: its token was used, or it ended, or its access token did
+		rec, err := s.tokens.Get(ctx, pairKey(id))
+		if errors.Is(err, store.ErrNotFound) { // ended by another use, or expired
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		switch st, err := s.stateOf(rec); {
+		case err != nil:
+			return err
+		case !st.Spent.IsZero():
+			return errUsed
+		}
+		rec.Ended = s.now()
+		rec.Updated = rec.Ended
+		if _, err = s.tokens.Put(ctx, rec.Handle, rec); !lost(err) {
+			return err
+		}
 	}
-	if err != nil {
-		return err
-	}
-	switch st, err := s.stateOf(rec); {
-	case err != nil:
-		return err
-	case !st.Spent.IsZero():
-		return errUsed
-	}
-	rec.Ended = s.now()
-	rec.Updated = rec.Ended
-	_, err = s.tokens.Put(ctx, h, rec)
-	return err // lost: it was used or ended just now, and the caller looks again
 }
 
 // advance tells the family that a token of generation has been issued in its turn.

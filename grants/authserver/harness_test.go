@@ -250,6 +250,7 @@ type slowStore struct {
 	failAt int  // the call that fails, counted from 1; 0: none
 	onward bool // so do all that follow
 	after  bool // it fails after it has had its effect
+	first  func()
 }
 
 var errDown = errors.New("engine is down")
@@ -295,7 +296,21 @@ func (s *slowStore) Get(ctx context.Context, h store.Handle) (*store.Record, err
 	return s.Store.Get(ctx, h)
 }
 
+// onPut has do done before the next Put has its effect.
+func (s *slowStore) onPut(do func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.first = do
+}
+
 func (s *slowStore) Put(ctx context.Context, h store.Handle, rec *store.Record) (*store.Record, error) {
+	s.mu.Lock()
+	do := s.first
+	s.first = nil
+	s.mu.Unlock()
+	if do != nil {
+		do()
+	}
 	before, after := s.on()
 	if before != nil {
 		return nil, before

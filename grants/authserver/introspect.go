@@ -75,29 +75,28 @@ func (s *Server) introspect(ctx context.Context, req *request) (introspection, e
 	if text == "" {
 		return introspection{}, invalidRequest("token is missing")
 	}
-	for _, purpose := range []string{purposeAccess, purposeRefresh} {
-		rec, st, err := s.live(ctx, store.Credential(purpose, text))
-		if errors.Is(err, store.ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return introspection{}, err
-		}
-		if st.Client != req.client.ID && (!req.client.ResourceServer || purpose != purposeAccess) {
-			break
-		}
-		a := introspection{
-			Active: true, Scope: strings.Join(rec.Token.Scopes, " "), Client: st.Client, TokenType: rec.Token.TokenType,
-			Expires: rec.Expires.Unix(), Issued: rec.Created.Unix(), Subject: rec.Subject, Issuer: s.issuer,
-			Key: st.Key,
-		}
-		if purpose == purposeAccess && strings.Count(text, ".") == 2 { // no opaque token has a dot
-			a.Audience, a.ID = s.clients[st.Client].d.Audience, rec.ID
-			if a.Subject == "" {
-				a.Subject = st.Client // as the token says
-			}
-		}
-		return a, nil
+	rec, st, purpose, err := s.live(ctx, text)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return introspection{}, nil
+	case err != nil:
+		return introspection{}, err
+	case st.Client != req.client.ID && (!req.client.ResourceServer || purpose != purposeAccess):
+		return introspection{}, nil
 	}
-	return introspection{}, nil
+	c := s.clients[st.Client]
+	a := introspection{
+		Active: true, Scope: strings.Join(rec.Token.Scopes, " "), Client: st.Client, TokenType: rec.Token.TokenType,
+		Expires: rec.Expires.Unix(), Issued: rec.Created.Unix(), Subject: rec.Subject, Issuer: s.issuer,
+	}
+	if purpose == purposeAccess || c.public {
+		a.Key = st.Key
+	}
+	if strings.Contains(text, ".") { // no opaque token has a dot
+		a.Audience, a.ID = c.d.Audience, rec.ID
+		if a.Subject == "" {
+			a.Subject = st.Client // as the token says
+		}
+	}
+	return a, nil
 }

@@ -11,13 +11,6 @@ import (
 	"github.com/tokenkeep/tokenkeep/store"
 )
 
-// The purposes of what is issued. A credential of one never finds a record of another.
-const (
-	purposeAccess  = "access"
-	purposeRefresh = "refresh"
-	purposeCode    = "code"
-)
-
 // state is what a record of ours knows beside what every record does. It is kept in [store.Token.Extra], so client_id
 // is there for applications to read; the other members are this package's own.
 type state struct {
@@ -30,12 +23,18 @@ type state struct {
 
 	Auth time.Time `json:"auth_time,omitzero"` // of a code or family: when this server saw the user's password
 
-	Spent time.Time `json:"spent,omitzero"` // used up, or revoked
-	By    string    `json:"by,omitempty"`   // the ID of the pair it was spent for
-	Gave  []string  `json:"gave,omitempty"` // of a refresh token: the scopes of that pair's access token
+	Key string `json:"jkt,omitempty"` // the thumbprint of the key that an access token, or a code, is bound to
 
-	Key     string `json:"jkt,omitempty"`      // of a token, or of a code: the thumbprint of the key it is bound to
-	GaveKey string `json:"gave_jkt,omitempty"` // of a refresh token: that of the pair's access token
+	Revoked time.Time `json:"revoked,omitzero"` // of a pair: when its access token was, alone
+
+	Spent time.Time `json:"spent,omitzero"` // when a code, or a pair's refresh token, was used up
+	By    string    `json:"by,omitempty"`   // the ID of the pair it was spent for
+
+	// Of a pair: what its successor was given, as long as that may be told again.
+	Gave              []string  `json:"gave,omitempty"` // scopes of the access token
+	GaveKey           string    `json:"gave_jkt,omitempty"`
+	GaveExpiry        time.Time `json:"gave_expiry,omitzero"`
+	GaveRefreshExpiry time.Time `json:"gave_refresh_expiry,omitzero"`
 
 	Count int `json:"count,omitempty"` // of an attempts record: failures so far
 }
@@ -46,27 +45,12 @@ func (s *Server) stateOf(rec *store.Record) (state, error) {
 	}
 	var st state
 	if err := json.Unmarshal(rec.Token.Extra, &st); err != nil {
-		return st, errors.New("authserver: a record in the store is not one of ours")
+		return st, errNotOurs
 	}
 	return st, nil
 }
 
 func (st state) raw() json.RawMessage { return encoded(st) }
-
-// pair is what one request was given: an access token and mostly a refresh token, hanging on a family. The family is the
-// record of one login: it ends, and with it everything that hangs on it. Tokens hold its Key in Record.Grant, so that
-// ending it needs no list of them; none is good for longer than its family.
-type pair struct {
-	id              string       // of the request that made it
-	now             time.Time    // of this request: what is told of its lifetimes counts from here
-	family          store.Handle // zero: a client's own token
-	access, refresh store.Handle
-	idToken         string // "": none
-	key             string // the thumbprint of the key that the access token is bound to; "": none
-	scopes          []string
-	expiry          time.Time
-	refreshExpiry   time.Time
-}
 
 // login is who signed in, as told in tokens.
 type login struct {
@@ -90,88 +74,42 @@ func (s *Server) loginOf(c *client, family *store.Record) (login, error) {
 	return login{subject: family.Subject, auth: st.Auth}, err
 }
 
-// begin creates a family for who and its first pair, with a refresh token if asked for.
+// begin creates the first pair of a login, which is its family, with a refresh token if asked for.
 func (s *Server) begin(ctx context.Context, c *client, who login, scopes []string, refresh bool) (*pair, error) {
-	now, id := s.now(), rand.Text()
+	p := s.newPair(who, scopes)
+	p.family = pairKey(p.id)
 	life := c.d.GrantTTL
 	if !refresh {
 		life = min(life, c.d.AccessTTL)
 	}
-	state := c.state
-	if c.signs(scopes) {
-		state = c.stateSince(who.auth)
+	if !c.signs(scopes) {
+		who.auth = time.Time{}
 	}
-	family, err := s.tokens.Put(ctx, store.Key("authserver", "family", id), &store.Record{
-		ID: id, Subject: who.subject, Provider: s.issuer, Created: now, Updated: now, Expires: now.Add(life),
-		Token: store.Token{Scopes: scopes, Extra: state},
-	})
-	if err != nil {
-		return nil, err
-	}
-	return s.mint(ctx, c, family, who, scopes, now, refreshing{wanted: refresh, scopes: scopes})
+	rec := &store.Record{Subject: who.subject, Expires: p.now.Add(life), Token: store.Token{Extra: c.stateWith(who.auth, p.key)}}
+	return p, s.write(ctx, c, p, who, rec, rec.Expires, refresh)
 }
 
-// refreshing says which refresh token a new access token comes with.
-type refreshing struct {
-	wanted     bool
-	scopes     []string // which may be more than the access token's
-	generation uint64   // in its family
-}
-
-// mint creates an access token for who that hangs on family, an ID token if the scopes say so, and a refresh token if one is
-// wanted; a nil family: for the client itself.
-func (s *Server) mint(
-	ctx context.Context, c *client, family *store.Record, who login, scopes []string, now time.Time, next refreshing,
+// follow creates a pair that hangs on family. A refresh token is for all that the login is for, even if the access token is not
+// (RFC 6749 section 6).
+func (s *Server) follow(
+	ctx context.Context, c *client, family *store.Record, who login, scopes []string, generation uint64, refresh bool,
 ) (*pair, error) {
-	p := &pair{id: rand.Text(), now: now, scopes: scopes, expiry: now.Add(c.d.AccessTTL), key: who.key}
-	if family != nil {
-		p.family = family.Handle
-		p.expiry = earlier(p.expiry, family.Expires)
-	}
-	if err := s.sign(c, p, who); err != nil {
-		return nil, err
-	}
-	rec := &store.Record{
-		ID: p.id, Provider: s.issuer, Grant: p.family, Created: now, Updated: now, Expires: p.expiry,
-		Token: store.Token{TokenType: c.tokenType(p.key), Scopes: scopes, Expiry: p.expiry, Extra: c.stateBound(p.key)},
-	}
-	if _, err := s.tokens.Put(ctx, p.access, rec); err != nil || !next.wanted {
-		return p, err
-	}
-	p.refresh = store.NewCredential(purposeRefresh)
-	p.refreshExpiry = earlier(now.Add(c.d.RefreshTTL), family.Expires)
-	// The same record once more, since the store has kept nothing of it.
-	rec.ID, rec.Generation, rec.Expires = rand.Text(), next.generation, p.refreshExpiry
-	rec.Token = store.Token{Scopes: next.scopes, Extra: c.state}
-	if c.public { // nothing else proves that it is the client's
-		rec.Token.Extra = c.stateBound(p.key)
-	}
-	_, err := s.tokens.Put(ctx, p.refresh, rec)
-	return p, err
+	p := s.newPair(who, scopes)
+	p.family = family.Handle
+	rec := &store.Record{Grant: p.family, Generation: generation, Token: store.Token{Extra: c.stateWith(time.Time{}, p.key)}}
+	return p, s.write(ctx, c, p, who, rec, family.Expires, refresh)
 }
 
-func earlier(a, b time.Time) time.Time {
-	if b.IsZero() || a.Before(b) {
-		return a
-	}
-	return b
+// own creates an access token for the client itself: no user, no family, no refresh token.
+func (s *Server) own(ctx context.Context, c *client, scopes []string, key string) (*pair, error) {
+	who := login{subject: c.ID, key: key}
+	p := s.newPair(who, scopes)
+	rec := &store.Record{Token: store.Token{Extra: c.stateWith(time.Time{}, key)}}
+	return p, s.write(ctx, c, p, who, rec, time.Time{}, false)
 }
 
-// discard removes a pair that nobody was told, and its family if it was begun for it: a loser's, of a race for one
-// credential. What cannot be removed expires unused.
-func (s *Server) discard(ctx context.Context, p *pair, family bool) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
-	handles := []store.Handle{p.access}
-	if !p.refresh.IsZero() {
-		handles = append(handles, p.refresh)
-	}
-	if family {
-		handles = append(handles, p.family)
-	}
-	for _, h := range handles {
-		_ = s.tokens.Delete(ctx, h, "")
-	}
+func (s *Server) newPair(who login, scopes []string) *pair {
+	return &pair{id: rand.Text(), now: s.now(), scopes: scopes, key: who.key}
 }
 
 // spend marks rec as used for the pair p, by compare-and-set: of any number of requests with one credential exactly one

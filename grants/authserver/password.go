@@ -54,7 +54,7 @@ func (s *Server) reissue(ctx context.Context, c *client, who login, scopes []str
 		if !lost(err) && !errors.Is(err, store.ErrExists) {
 			return nil, err
 		}
-		s.discard(ctx, p, true)
+		s.discard(ctx, p)
 	}
 	return nil, errors.New("authserver: reissue: too many conflicts")
 }
@@ -73,13 +73,13 @@ func (s *Server) indexed(ctx context.Context, key store.Handle) (store.Version, 
 		access: store.Credential(purposeAccess, rec.Token.AccessToken),
 		expiry: rec.Token.Expiry, refreshExpiry: rec.Token.RefreshExpiry,
 	}
-	handles := []store.Handle{p.access}
+	tokens := []string{rec.Token.AccessToken}
 	if rec.Token.RefreshToken != "" {
 		p.refresh = store.Credential(purposeRefresh, rec.Token.RefreshToken)
-		handles = append(handles, p.refresh)
+		tokens = append(tokens, rec.Token.RefreshToken)
 	}
-	for _, h := range handles {
-		switch _, _, err := s.live(ctx, h); {
+	for _, token := range tokens {
+		switch _, _, _, err := s.live(ctx, token); {
 		case errors.Is(err, store.ErrNotFound):
 			return rec.Version, nil, nil
 		case err != nil:

@@ -13,9 +13,8 @@ func (s *Server) refresh(ctx context.Context, req *request) (*pair, error) {
 	if text == "" {
 		return nil, invalidRequest("refresh_token is missing")
 	}
-	h := store.Credential(purposeRefresh, text)
 	for range 10 { // a lost race means that another request has spent it, and the next look tells what is left
-		p, err := s.refreshOnce(ctx, req, h)
+		p, err := s.refreshOnce(ctx, req, text)
 		if !lost(err) {
 			return p, err
 		}
@@ -23,16 +22,16 @@ func (s *Server) refresh(ctx context.Context, req *request) (*pair, error) {
 	return nil, errors.New("authserver: refresh: too many conflicts")
 }
 
-func (s *Server) refreshOnce(ctx context.Context, req *request, h store.Handle) (*pair, error) {
+func (s *Server) refreshOnce(ctx context.Context, req *request, text string) (*pair, error) {
 	c := req.client
-	rec, st, family, err := s.refreshToken(ctx, c, h)
+	rec, st, family, err := s.refreshToken(ctx, c, text)
 	if err != nil {
 		return nil, err
 	}
-	if st.Key != "" && st.Key != req.key {
-		return nil, invalidGrant("the refresh token is bound to another key") // RFC 9449 section 5
+	if c.public && st.Key != "" && st.Key != req.key { // nothing else proves that it is the client's (RFC 9449 section 5)
+		return nil, invalidGrant("the refresh token is bound to another key")
 	}
-	scopes, err := narrowed(req.params["scope"], rec.Token.Scopes)
+	scopes, err := narrowed(req.params["scope"], family.Token.Scopes)
 	if err != nil {
 		return nil, err
 	}
@@ -45,11 +44,11 @@ func (s *Server) refreshOnce(ctx context.Context, req *request, h store.Handle) 
 		return s.reused(ctx, c, family, who, rec, st, scopes)
 	}
 	if c.d.Rotation == RotateNever {
-		p, err := s.mint(ctx, c, family, who, scopes, s.now(), refreshing{})
+		p, err := s.follow(ctx, c, family, who, scopes, 0, false)
 		if err != nil {
 			return nil, err
 		}
-		p.refresh, p.refreshExpiry = h, rec.Expires
+		p.refresh, p.refreshExpiry = store.Credential(purposeRefresh, text), rec.Token.RefreshExpiry
 		s.remember(ctx, c, family, p)
 		return p, nil
 	}
@@ -63,12 +62,12 @@ func (s *Server) refreshOnce(ctx context.Context, req *request, h store.Handle) 
 	}
 	if err := s.spend(ctx, rec, st, p); err != nil {
 		if lost(err) {
-			s.discard(ctx, p, false)
+			s.discard(ctx, p)
 		}
 		return nil, err
 	}
 	if c.d.GraceRule == GracePrevious {
-		if err := s.advance(ctx, family, rec.Generation+1); err != nil {
+		if err := s.advance(ctx, family, generation(rec)+1); err != nil {
 			return nil, err
 		}
 	}
@@ -76,30 +75,28 @@ func (s *Server) refreshOnce(ctx context.Context, req *request, h store.Handle) 
 	return p, nil
 }
 
-// succeed creates the pair that follows the refresh token rec. The new refresh token is for all that the old one was for,
-// even if the access token is not (RFC 6749 section 6).
+// succeed creates the pair that follows the one in rec.
 func (s *Server) succeed(
 	ctx context.Context, c *client, family *store.Record, who login, rec *store.Record, scopes []string,
 ) (*pair, error) {
-	return s.mint(ctx, c, family, who, scopes, s.now(), refreshing{true, rec.Token.Scopes, rec.Generation + 1})
+	return s.follow(ctx, c, family, who, scopes, generation(rec)+1, true)
 }
 
-// refreshToken returns the record behind h, spent or not, and its live family, if both are c's.
-func (s *Server) refreshToken(ctx context.Context, c *client, h store.Handle) (
+// refreshToken returns the record of a refresh token, spent or not, and its live family, if both are c's.
+func (s *Server) refreshToken(ctx context.Context, c *client, text string) (
 	rec *store.Record, st state, family *store.Record, err error,
 ) {
 	dead := func() error { return invalidGrant("the refresh token is unknown, expired or revoked") }
-	if rec, err = s.tokens.Get(ctx, h); err == nil {
-		if st, err = s.stateOf(rec); err == nil {
-			family, err = s.tokens.Get(ctx, rec.Grant)
-		}
+	var purpose string
+	if rec, st, purpose, err = s.find(ctx, text); err == nil {
+		family, err = s.familyOf(ctx, rec)
 	}
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return nil, st, nil, dead()
 	case err != nil:
 		return nil, st, nil, err
-	case st.Client != c.ID || rec.Expired(s.now()):
+	case purpose != purposeRefresh || st.Client != c.ID || !s.now().Before(rec.Token.RefreshExpiry):
 		return nil, st, nil, dead()
 	}
 	return rec, st, family, nil

@@ -176,6 +176,11 @@ func TestScopeNeverWidens(t *testing.T) {
 	if text(t, got, "scope") != "write" {
 		t.Errorf("scope %v", got.json["scope"])
 	}
+	for member, scope := range map[string]string{"access_token": "write", "refresh_token": "read write"} {
+		if told := svc.post("/introspect", "token", text(t, got, member)); told.json["scope"] != scope {
+			t.Errorf("introspection of the %s: %s", member, told.body)
+		}
+	}
 	// The access token was narrowed, the login was not.
 	got = svc.refresh(text(t, got, "refresh_token"))
 	if text(t, got, "scope") != "read write" {

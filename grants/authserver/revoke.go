@@ -33,34 +33,23 @@ func (s *Server) revoke(ctx context.Context, req *request) error {
 	if text == "" {
 		return invalidRequest("token is missing")
 	}
-	// token_type_hint is only a hint: both kinds are looked for.
-	for _, purpose := range []string{purposeRefresh, purposeAccess} {
-		err := s.revokeOne(ctx, req.client, store.Credential(purpose, text))
-		if !errors.Is(err, store.ErrNotFound) { // nil too
-			return err
-		}
-	}
-	return nil
-}
-
-func (s *Server) revokeOne(ctx context.Context, c *client, h store.Handle) error {
-	for {
-		rec, err := s.tokens.Get(ctx, h)
-		if err != nil {
-			return err
-		}
-		st, err := s.stateOf(rec)
+	for { // token_type_hint is only a hint: a token tells what it is
+		rec, st, purpose, err := s.find(ctx, text)
 		switch {
+		case errors.Is(err, store.ErrNotFound):
+			return nil
 		case err != nil:
 			return err
-		case st.Client != c.ID:
+		case st.Client != req.client.ID:
 			return fail(http.StatusBadRequest, "unauthorized_client", "the token belongs to another client")
-		case h.Purpose() == purposeRefresh: // a spent one too: its holder means the login
-			return s.end(ctx, rec.Grant)
-		case !st.Spent.IsZero():
+		case purpose == purposeRefresh: // a spent one too: its holder means the login
+			return s.end(ctx, familyKey(rec))
+		case !st.Revoked.IsZero():
 			return nil
 		}
-		if err := s.spend(ctx, rec, st, &pair{}); !errors.Is(err, store.ErrConflict) {
+		st.Revoked = s.now()
+		rec.Token.Extra, rec.Updated = st.raw(), st.Revoked
+		if _, err = s.tokens.Put(ctx, rec.Handle, rec); !lost(err) { // lost: its refresh token was used just now, or it has ended
 			return err
 		}
 	}

@@ -63,11 +63,11 @@ func (s *Server) claims(p *pair, who login) claims {
 	return c
 }
 
-// sign gives p its access token, and its ID token if it has one. A JWT is stored as any token is, by the hash of its text:
-// so we know every one that is ours, and whether it was revoked, without looking at its signature.
+// sign gives p its access token, and its ID token if it has one. Of a JWT the hash of its text is kept, as of any token: so we
+// know every one that is ours, and whether it was revoked, without looking at its signature.
 func (s *Server) sign(c *client, p *pair, who login) error {
 	if len(c.d.Audience) == 0 {
-		p.access = store.NewCredential(purposeAccess)
+		p.access = newOpaque(purposeAccess, p.id)
 		return s.signID(c, p, who)
 	}
 	claims := s.claims(p, who)

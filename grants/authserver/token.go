@@ -67,5 +67,5 @@ func (s *Server) clientCredentials(ctx context.Context, req *request) (*pair, er
 	if err != nil {
 		return nil, err
 	}
-	return s.mint(ctx, req.client, nil, login{subject: req.client.ID, key: req.key}, scopes, s.now(), refreshing{})
+	return s.own(ctx, req.client, scopes, req.key)
 }

@@ -50,7 +50,10 @@ func (s *Server) info(w http.ResponseWriter, r *http.Request, scopes []string) (
 	case len(credential) > maxCredential:
 		return nil, invalid
 	}
-	rec, st, err := s.live(ctx, store.Credential(purposeAccess, credential))
+	rec, st, purpose, err := s.live(ctx, credential)
+	if err == nil && purpose != purposeAccess {
+		err = store.ErrNotFound
+	}
 	if err == nil {
 		err = s.confirm(w, r, st.Key, strings.EqualFold(scheme, "DPoP"), credential)
 	}

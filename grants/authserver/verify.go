@@ -14,33 +14,14 @@ import (
 // or revoked, or its login was ended, or its client is no more, or it is bound to a key ([Client].DPoP); every other error
 // means that the store could not tell.
 func (s *Server) Verify(ctx context.Context, credential string) (*store.Record, error) {
-	rec, st, err := s.live(ctx, store.Credential(purposeAccess, credential))
-	if err == nil && st.Key != "" {
-		return nil, store.ErrNotFound // whoever presents it as a bearer token need not have the key
-	}
-	return rec, err
-}
-
-// live returns an unspent, unexpired token's record and state, with its family's subject.
-func (s *Server) live(ctx context.Context, h store.Handle) (*store.Record, state, error) {
-	rec, err := s.tokens.Get(ctx, h)
-	if err != nil {
-		return nil, state{}, err
-	}
-	st, err := s.stateOf(rec)
+	rec, st, purpose, err := s.live(ctx, credential)
 	switch {
 	case err != nil:
-		return nil, st, err
-	case !st.Spent.IsZero() || rec.Expired(s.now()) || s.clients[st.Client] == nil:
-		return nil, st, store.ErrNotFound
-	case !rec.Grant.IsZero():
-		family, err := s.tokens.Get(ctx, rec.Grant)
-		if err != nil {
-			return nil, st, err
-		}
-		rec.Subject = family.Subject
+		return nil, err
+	case purpose != purposeAccess || st.Key != "": // whoever presents a bound one as a bearer token need not have the key
+		return nil, store.ErrNotFound
 	}
-	return rec, st, nil
+	return rec, nil
 }
 
 // EndSubject ends every login of subject, with all that was issued for it, and its unused codes: after a change of
