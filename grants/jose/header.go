@@ -1,9 +1,6 @@
 package jose
 
-import (
-	"encoding/base64"
-	"strings"
-)
+import "strings"
 
 // Names that a reader of tokens or keys acts upon; the same in another case is refused wherever they are.
 var (
@@ -89,30 +86,6 @@ func bareType(typ string) string {
 		return typ[len(prefix):]
 	}
 	return typ
-}
-
-var base64url = base64.RawURLEncoding.Strict()
-
-// decode is base64url as RFC 7515 section 2 has it: no padding, no other characters, no bits left over. The package
-// base64 skips line breaks even when it is strict.
-func decode(s string) ([]byte, error) { return appendDecoded(nil, s) }
-
-func decodeText(s string) (string, error) {
-	var room [1024]byte // what is longer allocates
-	b, err := appendDecoded(room[:0], s)
-	return string(b), err
-}
-
-func appendDecoded(room []byte, s string) ([]byte, error) {
-	if strings.IndexByte(s, '\n') >= 0 || strings.IndexByte(s, '\r') >= 0 {
-		return nil, refuseForm
-	}
-	n := base64url.DecodedLen(len(s))
-	if n > cap(room) {
-		room = make([]byte, n)
-	}
-	n, err := base64url.Decode(room[:n], []byte(s))
-	return room[:n], err
 }
 
 // text is the string that a JSON value is.

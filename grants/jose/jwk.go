@@ -7,7 +7,6 @@ import (
 	"crypto/elliptic"
 	"crypto/rsa"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -203,5 +202,3 @@ func publicOf(key any) any {
 	}
 	return nil
 }
-
-func encode(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
