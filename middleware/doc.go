@@ -19,7 +19,8 @@
 // # Decision and answer
 //
 // [Guard.Check] decides, [Guard.Deny] answers, [Guard.Require] joins the two; [Guard.RequireAny] is content with one of
-// several scopes, [Guard.Optional] with nobody. The answers:
+// several scopes, [Guard.Optional] with nobody, and [Guard.Handler] gives one route's handler the user as an argument,
+// which costs no allocation. The answers:
 //
 //	no Authorization, another scheme            401  Bearer realm="api"
 //	token unknown, expired, revoked, malformed  401  … error="invalid_token", the same text for all

@@ -76,15 +76,29 @@ func (g *Guard[U]) Optional(scopes ...string) func(http.Handler) http.Handler {
 	return g.middleware((*Guard[U]).CheckOptional, scopes)
 }
 
+// Handler is [Guard.Require] for one route, with the user as an argument: there is no request without one, and none is
+// copied to carry it. So r's context does not know the user: what is handed that context wants Require.
+//
+//	mux.Handle("GET /me", guard.Handler(func(w http.ResponseWriter, r *http.Request, user *User) { … }, "profile"))
+func (g *Guard[U]) Handler(next func(w http.ResponseWriter, r *http.Request, user U), scopes ...string) http.Handler {
+	scopes = checked(scopes)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		v, refused := g.visitor(w, r)
+		if refused == nil && !v.granted(scopes) {
+			r, refused = g.carry(r, v), lacking(scopes...)
+		}
+		if refused != nil {
+			g.Deny(w, r, refused)
+			return
+		}
+		next(w, r, v.user)
+	})
+}
+
 type check[U any] func(g *Guard[U], w http.ResponseWriter, r *http.Request, scopes ...string) (*http.Request, error)
 
 func (g *Guard[U]) middleware(check check[U], scopes []string) func(http.Handler) http.Handler {
-	for _, s := range scopes {
-		if !isScopeToken(s) {
-			panic(fmt.Sprintf("middleware: not a scope: %q", s)) //nolint:forbidigo // a fault of the program
-		}
-	}
-	scopes = slices.Clone(scopes)
+	scopes = checked(scopes)
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			r, err := check(g, w, r, scopes...)
@@ -97,46 +111,60 @@ func (g *Guard[U]) middleware(check check[U], scopes []string) func(http.Handler
 	}
 }
 
+// checked returns a copy of scopes, each of which is one.
+func checked(scopes []string) []string {
+	for _, s := range scopes {
+		if !isScopeToken(s) {
+			panic(fmt.Sprintf("middleware: not a scope: %q", s)) //nolint:forbidigo // a fault of the program
+		}
+	}
+	return slices.Clone(scopes)
+}
+
 // Check decides about a request, scopes included, and answers nothing: on w it only sets headers (a session's cookie).
 // The request it returns carries the user and goes to the handler; it is never nil. The error is one of the package's
 // by errors.Is and goes to [Guard.Deny]. Call it before the response's first byte.
 func (g *Guard[U]) Check(w http.ResponseWriter, r *http.Request, scopes ...string) (*http.Request, error) {
-	r, rec, err := g.known(w, r)
-	if err != nil {
-		return r, err
+	v, refused := g.visitor(w, r)
+	if refused != nil {
+		return r, refused
 	}
-	for _, s := range scopes {
-		if !slices.Contains(rec.Token.Scopes, s) {
-			return r, lacking(scopes...)
-		}
+	r = g.carry(r, v)
+	if !v.granted(scopes) {
+		return r, lacking(scopes...)
 	}
 	return r, nil
 }
 
 // CheckAny is [Guard.Check] with the rule of [Guard.RequireAny]; of no scopes it refuses every token.
 func (g *Guard[U]) CheckAny(w http.ResponseWriter, r *http.Request, scopes ...string) (*http.Request, error) {
-	r, rec, err := g.known(w, r)
-	if err != nil {
-		return r, err
+	v, refused := g.visitor(w, r)
+	if refused != nil {
+		return r, refused
 	}
+	r = g.carry(r, v)
 	for _, s := range scopes {
-		if slices.Contains(rec.Token.Scopes, s) {
+		if slices.Contains(v.rec.Token.Scopes, s) {
 			return r, nil
 		}
 	}
 	return r, lacking(scopes[:min(1, len(scopes))]...)
 }
 
-// known returns the request with its identity, which an outer mount of this guard may have validated, and its record.
-func (g *Guard[U]) known(w http.ResponseWriter, r *http.Request) (*http.Request, *store.Record, error) {
+// visitor finds out who sends the request, unless an outer mount of this guard has.
+func (g *Guard[U]) visitor(w http.ResponseWriter, r *http.Request) (visitor[U], *denial) {
 	if id := g.from(r.Context()); id != nil {
-		return r, id.rec, nil
+		return id.visitor, nil
 	}
-	id, refused := g.authenticate(w, r)
-	if refused != nil {
-		return r, nil, refused
+	return g.authenticate(w, r)
+}
+
+// carry returns the request with v in its context.
+func (g *Guard[U]) carry(r *http.Request, v visitor[U]) *http.Request {
+	if v.carried {
+		return r
 	}
-	return r.WithContext(id), id.rec, nil
+	return r.WithContext(g.identify(r.Context(), v))
 }
 
 // CheckOptional is [Guard.Check] with the rules of [Guard.Optional].
@@ -157,7 +185,7 @@ func lacking(scopes ...string) *denial {
 	return &d
 }
 
-func (g *Guard[U]) authenticate(w http.ResponseWriter, r *http.Request) (*identity[U], *denial) {
+func (g *Guard[U]) authenticate(w http.ResponseWriter, r *http.Request) (visitor[U], *denial) {
 	token, refused := g.present(w, r)
 	if g.o.Session != nil {
 		browser.Vary(w)
@@ -165,30 +193,30 @@ func (g *Guard[U]) authenticate(w http.ResponseWriter, r *http.Request) (*identi
 		case refused == denyNoToken:
 			return g.authenticateSession(w, r)
 		case refused == nil && g.o.Session.presented(r):
-			return nil, denyTwoWays
+			refused = denyTwoWays
 		}
 	}
 	if refused != nil {
-		return nil, refused
+		return visitor[U]{}, refused
 	}
 	rec, refused := verified(g.verifier.Verify(r.Context(), token))
 	if refused != nil {
-		return nil, refused
+		return visitor[U]{}, refused
 	}
 	return g.resolved(r.Context(), rec)
 }
 
-func (g *Guard[U]) authenticateSession(w http.ResponseWriter, r *http.Request) (*identity[U], *denial) {
+func (g *Guard[U]) authenticateSession(w http.ResponseWriter, r *http.Request) (visitor[U], *denial) {
 	rec, refused := g.o.Session.verify(w, r)
 	if refused != nil {
-		return nil, refused
+		return visitor[U]{}, refused
 	}
-	id, refused := g.resolved(r.Context(), rec)
+	v, refused := g.resolved(r.Context(), rec)
 	if refused != nil && refused.over {
 		g.o.Session.forget(w, r)
 		refused.anonymous = true
 	}
-	return id, refused
+	return v, refused
 }
 
 // verified judges what a verifier answered.
@@ -215,21 +243,21 @@ func judged(err error) (*store.Record, *denial) {
 	return nil, denyUnavailable.because(err)
 }
 
-func (g *Guard[U]) resolved(ctx context.Context, rec *store.Record) (*identity[U], *denial) {
+func (g *Guard[U]) resolved(ctx context.Context, rec *store.Record) (v visitor[U], refused *denial) {
 	user, err := g.resolve(ctx, rec)
 	switch {
 	case err == nil:
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, ErrInvalidToken):
-		return nil, denyInvalidToken.because(err)
+		return v, denyInvalidToken.because(err)
 	case errors.Is(err, ErrForbidden):
-		return nil, denyForbidden.because(err)
+		return v, denyForbidden.because(err)
 	default:
-		return nil, denyUnavailable.because(err)
+		return v, denyUnavailable.because(err)
 	}
 	if g.isNil != nil && g.isNil(user) {
-		return nil, denyUnavailable.because(errors.New("the resolver returned neither user nor error"))
+		return v, denyUnavailable.because(errors.New("the resolver returned neither user nor error"))
 	}
-	return g.identify(ctx, user, rec), nil
+	return visitor[U]{user: user, rec: rec}, nil
 }
 
 // nilCheck returns what says whether a U is a nil pointer, or a nil of the like; nil for types that have none.

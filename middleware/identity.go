@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync/atomic"
 
 	"github.com/tokenkeep/tokenkeep/store"
@@ -15,12 +16,28 @@ type identityKey struct {
 	request atomic.Pointer[any] // see Guard.Adapt
 }
 
-// identity is a context that knows the user: context and value in one allocation.
+// visitor is who sends a request, and the record behind the token or session.
+type visitor[U any] struct {
+	user    U
+	rec     *store.Record
+	carried bool // in the request's context
+}
+
+// granted reports whether all of these scopes were.
+func (v visitor[U]) granted(scopes []string) bool {
+	for _, s := range scopes {
+		if !slices.Contains(v.rec.Token.Scopes, s) {
+			return false
+		}
+	}
+	return true
+}
+
+// identity is a context that knows who it is: context and value in one allocation.
 type identity[U any] struct {
 	context.Context
-	key  *identityKey
-	user U
-	rec  *store.Record
+	key *identityKey
+	visitor[U]
 }
 
 // Value answers for the guard's own key and passes all others on.
@@ -82,11 +99,12 @@ func (g *Guard[U]) WithUser(ctx context.Context, user U, scopes ...string) conte
 	if len(scopes) > 0 {
 		rec.Token.Scopes = append([]string(nil), scopes...)
 	}
-	return g.identify(ctx, user, rec)
+	return g.identify(ctx, visitor[U]{user: user, rec: rec})
 }
 
-func (g *Guard[U]) identify(ctx context.Context, user U, rec *store.Record) *identity[U] {
-	return &identity[U]{Context: ctx, key: g.key, user: user, rec: rec}
+func (g *Guard[U]) identify(ctx context.Context, v visitor[U]) *identity[U] {
+	v.carried = true
+	return &identity[U]{Context: ctx, key: g.key, visitor: v}
 }
 
 // Adapt tells the guard under which key a framework's own context answers with the *http.Request, so that
