@@ -22,7 +22,7 @@ var update = flag.Bool("update", false, "write the exported names to api/")
 // budgets is how many names a package may export, a group of constants of one type counting once. A number that grows
 // needs its reason in the commit.
 var budgets = map[string]int{
-	"store": 16, "store/keeper": 18, "store/storetest": 3, "middleware": 18, "middleware/ginauth": 3, "grants": 40,
+	"store": 17, "store/keeper": 18, "store/storetest": 3, "middleware": 18, "middleware/ginauth": 3, "grants": 40,
 	"stores/memstore": 5, "stores/gormstore": 5, "stores/sqlitestore": 5, "stores/redisstore": 5,
 	"stores/cookiestore": 6, // three ways to coordinate replicas, each named, beside New, Store and Options
 }
