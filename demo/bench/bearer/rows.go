@@ -43,6 +43,7 @@ var (
 		{"floor: cache by SHA-256 of the token", measure.Floor, floorOf(true, false)},
 		{"floor: the same, user as an argument", measure.Floor, floorOf(true, true)},
 		{"tokenkeep: guard, jwtauth", measure.Ours, ours(cached)},
+		{"tokenkeep: the same, user as an argument", measure.Ours, oursArgument},
 		{"tokenkeep: the same in Gin", measure.Ours, oursInGin},
 	}, peers...)
 	first = []contestant{

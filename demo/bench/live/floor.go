@@ -131,6 +131,7 @@ func Rows(table string, n, workers int) []measure.Row {
 		row("floor: SHA-256, sharded map, context", measure.Floor, func(n int) (*site.Site, error) { return floorSite(n, false) }),
 		row("floor: the same, user as an argument", measure.Floor, func(n int) (*site.Site, error) { return floorSite(n, true) }),
 		row(Main, measure.Ours, bearerSite),
+		row("tokenkeep: the same, user as an argument", measure.Ours, argumentSite),
 		row("tokenkeep: the same in Gin", measure.Ours, ginSite),
 		row("tokenkeep: the same, session cookie", measure.Ours, cookieSite),
 		row("fosite: HMAC token, memory store", measure.Peer, fositeSite),

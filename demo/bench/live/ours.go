@@ -55,6 +55,20 @@ func bearerSite(n int) (*site.Site, error) {
 	return s, nil
 }
 
+// argumentSite hands the user over as an argument.
+func argumentSite(n int) (*site.Site, error) {
+	tokens, err := memstore.New(nil)
+	if err != nil {
+		return nil, err
+	}
+	s, guard, err := guarded(tokens, n)
+	if err != nil {
+		return nil, err
+	}
+	s.Handler = guard.Handler(func(_ http.ResponseWriter, _ *http.Request, user User) { s.Seen(user.Name) }, "profile")
+	return s, nil
+}
+
 func ginSite(n int) (*site.Site, error) {
 	tokens, err := memstore.New(nil)
 	if err != nil {

@@ -52,7 +52,7 @@ func run(ctx context.Context) error {
 	row := flag.String("row", "", "only rows whose name matches, with -run")
 	profile := flag.String("cpuprofile", "", "write a CPU profile of the run to this file")
 	flag.Parse()
-	o := measure.Options{Rounds: *rounds, Passes: 24, Slice: 2 * time.Millisecond, Full: *full, Quick: *quick}
+	o := measure.Options{Rounds: *rounds, Passes: 6, Slice: 8 * time.Millisecond, Full: *full, Quick: *quick}
 	if *quick {
 		o.Rounds, o.Passes, o.Slice = min(*rounds, 2), 6, 2*time.Millisecond
 	}
