@@ -21,13 +21,14 @@ type Claims struct {
 	// Payload is the whole JSON object, as it was signed.
 	Payload json.RawMessage
 
+	text      string // Payload, of which the other texts are parts
 	members   []member
 	algorithm *algorithm // that signed it
 }
 
 // Get returns the value of a claim as JSON text, by its exact name; nil if the token has none of it.
 func (c *Claims) Get(name string) json.RawMessage {
-	if v := find(c.members, name); v != "" {
+	if v := find(c.text, c.members, name); v != "" {
 		return json.RawMessage(v)
 	}
 	return nil
@@ -35,14 +36,14 @@ func (c *Claims) Get(name string) json.RawMessage {
 
 // Text returns the claim of this exact name if it is a string; empty otherwise.
 func (c *Claims) Text(name string) string {
-	s, _ := text(find(c.members, name))
+	s, _ := text(find(c.text, c.members, name))
 	return s
 }
 
 // spacious is the claims of a usual token in one piece of memory.
 type spacious struct {
 	Claims
-	room [14]member
+	room [12]member
 }
 
 func readClaims(payload string) (*Claims, error) {
@@ -52,24 +53,24 @@ func readClaims(payload string) (*Claims, error) {
 		return nil, refuseClaims
 	}
 	c := &all.Claims
-	c.members = members
-	for _, m := range members {
-		ok := true
-		switch m.name {
+	c.text, c.members = payload, members
+	for i := range members {
+		value, ok := members[i].valueIn(payload), true
+		switch members[i].nameIn(payload) {
 		case "iss":
-			c.Issuer, ok = text(m.value)
+			c.Issuer, ok = text(value)
 		case "sub":
-			c.Subject, ok = text(m.value)
+			c.Subject, ok = text(value)
 		case "jti":
-			c.ID, ok = text(m.value)
+			c.ID, ok = text(value)
 		case "aud":
-			c.Audience, ok = audience(m.value)
+			c.Audience, ok = audience(value)
 		case "exp":
-			c.Expires, ok = numericDate(m.value)
+			c.Expires, ok = numericDate(value)
 		case "nbf":
-			c.NotBefore, ok = numericDate(m.value)
+			c.NotBefore, ok = numericDate(value)
 		case "iat":
-			c.IssuedAt, ok = numericDate(m.value)
+			c.IssuedAt, ok = numericDate(value)
 		}
 		if !ok {
 			return nil, refuseClaim

@@ -42,9 +42,9 @@ func (t *jws) read(header string) error {
 	if err != nil {
 		return refuseHeader
 	}
-	for _, m := range members {
+	for i := range members {
 		var into *string
-		switch m.name {
+		switch members[i].nameIn(header) {
 		case "alg":
 			into = &t.alg
 		case "kid":
@@ -56,7 +56,7 @@ func (t *jws) read(header string) error {
 		default:
 			continue
 		}
-		s, ok := text(m.value)
+		s, ok := text(members[i].valueIn(header))
 		if !ok || s == "" {
 			return refuseHeader
 		}

@@ -12,12 +12,13 @@ const maxKeys = 100
 // [ParseKey] refuses is left out. So are keys of which nobody can tell which one is meant, because they share a kid,
 // and HMAC secrets beside public keys. The error says that the text is no JWK Set; a set may come out empty.
 func ParseKeySet(jwks []byte) (KeySet, error) {
-	members, err := readObject(nil, string(jwks), jwkNames)
+	text := string(jwks)
+	members, err := readObject(nil, text, jwkNames)
 	if err != nil {
 		return nil, errors.New("jose: not a JWK Set")
 	}
 	var texts []json.RawMessage
-	if err := json.Unmarshal([]byte(find(members, "keys")), &texts); err != nil || texts == nil {
+	if err := json.Unmarshal([]byte(find(text, members, "keys")), &texts); err != nil || texts == nil {
 		return nil, errors.New("jose: not a JWK Set: no array of keys")
 	}
 	if len(texts) > maxKeys {

@@ -11,13 +11,32 @@ const (
 	maxDepth   = 32
 )
 
-// member is one member of a JSON object: its name, unescaped, and its value as written.
-type member struct{ name, value string }
+// member is where a member's name, without its quotes, and its value are in the text of an object: no pointers, as the
+// members of claims are kept.
+type member struct {
+	from, to, value, end uint32
+	fold                 uint32 // foldedHash of the name
+	escaped              bool   // the name
+}
 
-func find(members []member, name string) string {
+func (m *member) nameIn(text string) string {
+	if m.escaped {
+		return m.unescapedIn(text)
+	}
+	return text[m.from:m.to]
+}
+
+func (m *member) unescapedIn(text string) string {
+	s, _ := unquote(text[m.from-1 : m.to+1]) // which succeeds for whatever str accepts
+	return s
+}
+
+func (m *member) valueIn(text string) string { return text[m.value:m.end] }
+
+func find(text string, members []member, name string) string {
 	for i := range members {
-		if members[i].name == name {
-			return members[i].value
+		if members[i].nameIn(text) == name {
+			return members[i].valueIn(text)
 		}
 	}
 	return ""
@@ -27,54 +46,85 @@ func find(members []member, name string) string {
 // nesting beyond 32, no two members whose names differ at most in case, and no name that is one of known in another
 // case, because readers that do not mind the case would take it for the known one (RFC 8725 section 2.4). The members
 // are appended to an empty slice.
-func readObject(members []member, s string, known []string) ([]member, error) {
-	r := reader{s: s}
+func readObject(members []member, text string, known []string) ([]member, error) {
+	r := reader{s: text}
 	r.space()
-	if !utf8.ValidString(s) || !r.take('{') {
+	if !utf8.ValidString(text) || !r.take('{') {
 		return nil, refuseForm
 	}
-	var hashes [maxMembers]uint32
-	for r.space(); !r.take('}'); {
-		n := len(members)
-		if n > 0 {
+	for r.space(); !r.take('}'); r.space() {
+		if len(members) > 0 {
 			if !r.take(',') {
 				return nil, refuseForm
 			}
 			r.space()
 		}
-		name, ok := r.name()
-		if r.space(); !ok || n == maxMembers || !r.take(':') {
+		m, ok := r.member()
+		if !ok || len(members) == maxMembers {
 			return nil, refuseForm
 		}
-		r.space()
-		start := r.i
-		hashes[n] = foldedHash(name)
-		if !r.value(maxDepth) || taken(members, hashes[:n+1], name) || otherCase(name, known) {
+		name := m.nameIn(text)
+		fold, lower := foldedHash(name)
+		if taken(text, members, name, fold) || !lower && otherCase(name, known) {
 			return nil, refuseForm
 		}
-		members = append(members, member{name, s[start:r.i]})
-		r.space()
+		m.fold = fold
+		members = append(members, m)
 	}
-	if r.space(); r.i != len(s) {
+	if r.space(); r.i != len(text) {
 		return nil, refuseForm
 	}
 	return members, nil
 }
 
-// taken says whether a member has this name already, in whatever case. hashes are those of the members and of name.
-func taken(members []member, hashes []uint32, name string) bool {
-	own := hashes[len(members)]
+func (r *reader) member() (m member, ok bool) {
+	m.from = uint32(r.i) + 1
+	plain, ok := r.str()
+	if !ok {
+		return m, false
+	}
+	m.to, m.escaped = uint32(r.i)-1, !plain
+	if r.space(); !r.take(':') {
+		return m, false
+	}
+	r.space()
+	m.value = uint32(r.i)
+	ok = r.value(maxDepth)
+	m.end = uint32(r.i)
+	return m, ok
+}
+
+// taken says whether a member has this name already, in whatever case.
+func taken(text string, members []member, name string, fold uint32) bool {
 	for i := range members {
-		if hashes[i] == own && strings.EqualFold(members[i].name, name) {
+		if members[i].fold == fold && strings.EqualFold(members[i].nameIn(text), name) {
 			return true
 		}
 	}
 	return false
 }
 
-// foldedHash is equal for names that strings.EqualFold calls equal.
-func foldedHash(name string) uint32 {
-	h := uint32(2166136261) // FNV-1a
+// foldedHash (FNV-1a) is equal for names that strings.EqualFold calls equal; lower says that no letter is a capital, and
+// all are ASCII.
+func foldedHash(name string) (h uint32, lower bool) {
+	h, lower = hashBasis, true
+	for i := range len(name) {
+		c := name[i]
+		if c >= utf8.RuneSelf {
+			return foldedRunes(name), false
+		}
+		if 'A' <= c && c <= 'Z' {
+			lower = false
+		}
+		h = (h ^ uint32(c|0x20)) * hashPrime
+	}
+	return h, lower
+}
+
+const hashBasis, hashPrime = 2166136261, 16777619
+
+func foldedRunes(name string) uint32 {
+	h := uint32(hashBasis)
 	for _, c := range name {
 		if c >= utf8.RuneSelf {
 			c = firstOfFold(c)
@@ -82,7 +132,7 @@ func foldedHash(name string) uint32 {
 		if c < utf8.RuneSelf {
 			c |= 0x20
 		}
-		h = (h ^ uint32(c)) * 16777619
+		h = (h ^ uint32(c)) * hashPrime
 	}
 	return h
 }
@@ -97,22 +147,10 @@ func firstOfFold(c rune) rune {
 
 // otherCase says whether name is one of known but for its case.
 func otherCase(name string, known []string) bool {
-	if lower(name) {
-		return false
-	}
 	for _, k := range known {
 		if name != k && strings.EqualFold(name, k) {
 			return true
 		}
 	}
 	return false
-}
-
-func lower(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; 'A' <= c && c <= 'Z' || c >= utf8.RuneSelf {
-			return false
-		}
-	}
-	return true
 }

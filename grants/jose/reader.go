@@ -20,7 +20,14 @@ func (r *reader) take(c byte) bool {
 	return false
 }
 
+// space is inlined: most tokens have none.
 func (r *reader) space() {
+	if r.i < len(r.s) && r.s[r.i] <= ' ' {
+		r.spaces()
+	}
+}
+
+func (r *reader) spaces() {
 	for r.i < len(r.s) {
 		switch r.s[r.i] {
 		case ' ', '\t', '\n', '\r':
@@ -29,18 +36,6 @@ func (r *reader) space() {
 			return
 		}
 	}
-}
-
-func (r *reader) name() (string, bool) {
-	start := r.i
-	plain, ok := r.str()
-	if !ok {
-		return "", false
-	}
-	if plain {
-		return r.s[start+1 : r.i-1], true
-	}
-	return unquote(r.s[start:r.i])
 }
 
 // unquote decodes a string that has been read, escapes and all.

@@ -207,7 +207,7 @@ func (v *Verifier) Check(c *Claims, now time.Time) error {
 
 func has(required []string, c *Claims) bool {
 	for _, name := range required {
-		if value := find(c.members, name); value == "" || value == "null" || value == `""` {
+		if value := find(c.text, c.members, name); value == "" || value == "null" || value == `""` {
 			return false
 		}
 	}
