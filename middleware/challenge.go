@@ -2,7 +2,6 @@ package middleware
 
 import (
 	"errors"
-	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -38,6 +37,8 @@ type denial struct {
 	over      bool // the credential will never be good again: a cookie that carried it is cleared
 	anonymous bool // Optional lets it through: there are no credentials, or a cookie that was cleared
 	cause     error
+	params    string // code and text as the challenge has them
+	body      []byte // and as JSON
 }
 
 func (d *denial) Error() string {
@@ -63,23 +64,40 @@ func (d denial) because(cause error) *denial {
 	return &d
 }
 
-func malformed(text string) *denial {
-	return &denial{kind: ErrInvalidRequest, status: http.StatusBadRequest, code: "invalid_request", text: text}
+// denied completes d. Codes and texts are this file's own and need no escaping.
+func denied(d denial) *denial {
+	body := "{"
+	if d.code != "" {
+		d.params += `, error="` + d.code + `"`
+		body += `"error":"` + d.code + `"`
+	}
+	if d.text != "" {
+		d.params += `, error_description="` + d.text + `"`
+		body += `,"error_description":"` + d.text + `"`
+	}
+	d.body = []byte(body + "}\n")
+	return &d
 }
 
+func malformed(text string) *denial {
+	return denied(denial{kind: ErrInvalidRequest, status: http.StatusBadRequest, code: "invalid_request", text: text})
+}
+
+const notValid = "the token is not valid"
+
 var (
-	denyNoToken      = &denial{kind: ErrNoToken, status: http.StatusUnauthorized, anonymous: true}
+	denyNoToken      = denied(denial{kind: ErrNoToken, status: http.StatusUnauthorized, anonymous: true})
 	denyTwoHeaders   = malformed("more than one Authorization header")
 	denyMalformed    = malformed("malformed Authorization header")
 	denyTwoWays      = malformed("credentials sent more than once")
 	denyBody         = malformed("unreadable form")
-	denyInvalidToken = &denial{kind: ErrInvalidToken, status: http.StatusUnauthorized, code: "invalid_token", text: "the token is not valid", over: true}
-	denyExpired      = &denial{kind: ErrInvalidToken, status: http.StatusUnauthorized, code: "invalid_token", text: denyInvalidToken.text}
-	denySession      = &denial{kind: ErrInvalidToken, status: http.StatusUnauthorized, code: "invalid_token", text: denyInvalidToken.text, anonymous: true}
-	denyScope        = &denial{kind: ErrInsufficientScope, status: http.StatusForbidden, code: "insufficient_scope", text: "the token lacks a required scope"}
-	denyForbidden    = &denial{kind: ErrForbidden, status: http.StatusForbidden, code: "access_denied"}
-	denyCrossOrigin  = &denial{kind: ErrForbidden, status: http.StatusForbidden, code: "access_denied", text: "the request comes from another origin"}
-	denyUnavailable  = &denial{kind: ErrUnavailable, status: http.StatusServiceUnavailable, code: "temporarily_unavailable"}
+	denyInvalidToken = denied(denial{kind: ErrInvalidToken, status: http.StatusUnauthorized, code: "invalid_token", text: notValid, over: true})
+	denyExpired      = denied(denial{kind: ErrInvalidToken, status: http.StatusUnauthorized, code: "invalid_token", text: notValid})
+	denySession      = denied(denial{kind: ErrInvalidToken, status: http.StatusUnauthorized, code: "invalid_token", text: notValid, anonymous: true})
+	denyScope        = denied(denial{kind: ErrInsufficientScope, status: http.StatusForbidden, code: "insufficient_scope", text: "the token lacks a required scope"})
+	denyForbidden    = denied(denial{kind: ErrForbidden, status: http.StatusForbidden, code: "access_denied"})
+	denyCrossOrigin  = denied(denial{kind: ErrForbidden, status: http.StatusForbidden, code: "access_denied", text: "the request comes from another origin"})
+	denyUnavailable  = denied(denial{kind: ErrUnavailable, status: http.StatusServiceUnavailable, code: "temporarily_unavailable"})
 )
 
 func denialOf(err error) *denial {
@@ -107,9 +125,10 @@ func denialOf(err error) *denial {
 func (g *Guard[U]) Deny(w http.ResponseWriter, r *http.Request, err error) {
 	d := denialOf(err)
 	h := w.Header()
-	h.Set("Cache-Control", "no-store")
-	if challenge := g.challenge(d); challenge != "" {
-		h.Set("WWW-Authenticate", challenge)
+	values := [...]string{"no-store", g.challenge(d), "application/json", "nosniff"} // in one allocation
+	h["Cache-Control"] = values[0:1:1]
+	if values[1] != "" {
+		h["Www-Authenticate"] = values[1:2:2]
 	}
 	if d.kind == ErrUnavailable {
 		h.Set("Retry-After", strconv.Itoa(retryAfter(err)))
@@ -120,21 +139,10 @@ func (g *Guard[U]) Deny(w http.ResponseWriter, r *http.Request, err error) {
 	if g.o.Deny != nil && g.o.Deny(w, r, err) {
 		return
 	}
-	h.Set("Content-Type", "application/json")
-	h.Set("X-Content-Type-Options", "nosniff")
+	h["Content-Type"] = values[2:3:3]
+	h["X-Content-Type-Options"] = values[3:4:4]
 	w.WriteHeader(d.status)
-	io.WriteString(w, d.body()) //nolint:errcheck // the client left
-}
-
-// body is JSON equal to the challenge. Codes and texts are this file's own and need no escaping.
-func (d *denial) body() string {
-	switch {
-	case d.code == "":
-		return "{}\n"
-	case d.text == "":
-		return `{"error":"` + d.code + "\"}\n"
-	}
-	return `{"error":"` + d.code + `","error_description":"` + d.text + "\"}\n"
+	w.Write(d.body) //nolint:errcheck // the client left
 }
 
 // challenge returns the WWW-Authenticate value, "" where a challenge would mislead: trying again with another token
@@ -143,20 +151,14 @@ func (g *Guard[U]) challenge(d *denial) string {
 	if d.kind == ErrForbidden || d.kind == ErrUnavailable {
 		return ""
 	}
-	challenge := g.bearer // the scheme and the realm
-	if d.code != "" {
-		challenge += `, error="` + d.code + `"`
-		if d.text != "" {
-			challenge += `, error_description="` + d.text + `"`
-		}
-		if d.scope != "" {
-			challenge += `, scope="` + d.scope + `"`
-		}
+	var scope, metadata string
+	if d.scope != "" {
+		scope = `, scope="` + d.scope + `"`
 	}
 	if g.metadata.url != "" && d.status != http.StatusBadRequest {
-		challenge += `, resource_metadata="` + g.metadata.url + `"`
+		metadata = `, resource_metadata="` + g.metadata.url + `"`
 	}
-	return challenge
+	return g.bearer + d.params + scope + metadata // bearer is the scheme and the realm
 }
 
 // retryAfter is in seconds: what the cause asks for, within an hour, else a short while.
