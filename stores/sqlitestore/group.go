@@ -34,17 +34,11 @@ type job struct {
 func (p *filePool) Together(ctx context.Context, query string, args []any) (changed int64, at time.Time, err error) {
 	g := &p.group
 	j := &job{query: query, args: args}
-	g.mu.Lock()
-	if !g.busy {
-		g.busy = true
-		g.mu.Unlock()
+	if g.enterOrWait(j) {
 		defer p.next()
 		err := borrow(ctx, p.write, j.run)
 		return j.changed, j.at, err
 	}
-	j.done = make(chan struct{})
-	g.waiting = append(g.waiting, j)
-	g.mu.Unlock()
 	select {
 	case <-j.done:
 		return j.changed, j.at, j.err
@@ -55,6 +49,24 @@ func (p *filePool) Together(ctx context.Context, query string, args []any) (chan
 	}
 	<-j.done
 	return j.changed, j.at, j.err
+}
+
+// enter reports whether the writer was free; it is the caller's then, until next.
+func (g *group) enter() bool { return g.enterOrWait(nil) }
+
+// enterOrWait puts a job into the queue where the writer is not free.
+func (g *group) enterOrWait(j *job) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.busy {
+		g.busy = true
+		return true
+	}
+	if j != nil {
+		j.done = make(chan struct{})
+		g.waiting = append(g.waiting, j)
+	}
+	return false
 }
 
 // next hands the writer on to those who wait. They are served by a goroutine of their own, which ends with the queue:
