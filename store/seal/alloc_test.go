@@ -9,7 +9,7 @@ import "testing"
 func TestRing_allocations(t *testing.T) {
 	ring, name := newRing(t), string(make([]byte, 32))
 	rec := sized(t, 1024)
-	rec.Token.Scopes = nil
+	rec.Refresh = make([]byte, 24)
 	sealed, err := ring.Seal(name, rec)
 	if err != nil {
 		t.Fatal(err)
@@ -20,7 +20,7 @@ func TestRing_allocations(t *testing.T) {
 		want float64
 	}{
 		{"Seal: the sealed form", func() { _, _ = ring.Seal(name, rec) }, 1},
-		{"Open: the record and its text", func() { _, _ = ring.Open(name, sealed, noon) }, 2},
+		{"Open: the record with its scopes and its state, and its texts", func() { _, _ = ring.Open(name, sealed, noon) }, 2},
 		{"Open of rubbish", func() { _, _ = ring.Open(name, sealed[:60], noon) }, 0},
 	}
 	for _, tc := range cases {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tokenkeep/tokenkeep/store"
@@ -98,10 +99,19 @@ func appendTime(b []byte, tag byte, t time.Time) []byte {
 	return binary.AppendUvarint(b, uint64(t.Nanosecond()/1000))
 }
 
+// room is a record with room for what most records have beside it, in one piece of memory: two scopes, and the keeper's
+// state of a grant that nobody is refreshing. It has the size of an allocation: 512 bytes.
+type room struct {
+	rec    store.Record
+	scopes [2]string
+	state  [24]byte
+}
+
 // decodeRecord never panics and allocates no more than a small multiple of b. The texts of a record share one string.
 func decodeRecord(b []byte) (*store.Record, error) {
-	r := &reader{b: b, s: string(b)}
-	rec := new(store.Record)
+	room := new(room)
+	r := &reader{b: b, s: string(b), room: room}
+	rec := &room.rec
 	last := byte(0)
 	for r.at < len(r.b) && !r.bad {
 		tag := r.b[r.at]
@@ -126,6 +136,7 @@ type reader struct {
 	s   string // the same bytes
 	at  int
 	bad bool
+	*room
 }
 
 func (r *reader) field(tag byte, rec *store.Record) {
@@ -147,7 +158,7 @@ func (r *reader) field(tag byte, rec *store.Record) {
 	case tagIDToken:
 		rec.Token.IDToken = r.text()
 	case tagScopes:
-		rec.Token.Scopes = r.texts()
+		rec.Token.Scopes = r.texts(r.scopes[:0:len(r.scopes)])
 	case tagExpiry:
 		rec.Token.Expiry = r.time()
 	case tagRefreshExpiry:
@@ -155,7 +166,7 @@ func (r *reader) field(tag byte, rec *store.Record) {
 	case tagExtra:
 		rec.Token.Extra = []byte(r.text())
 	case tagGrant:
-		rec.Grant = store.Key(r.texts()...)
+		rec.Grant = store.Key(r.texts(nil)...)
 	case tagCreated:
 		rec.Created = r.time()
 	case tagUpdated:
@@ -165,11 +176,15 @@ func (r *reader) field(tag byte, rec *store.Record) {
 	case tagEnded:
 		rec.Ended = r.time()
 	case tagRefresh:
-		rec.Refresh = []byte(r.text())
+		rec.Refresh = r.bytes(r.state[:0:len(r.state)])
 	}
 }
 
 func (r *reader) number() uint64 {
+	if r.at < len(r.b) && r.b[r.at] < 0x80 { // as most are
+		r.at++
+		return uint64(r.b[r.at-1])
+	}
 	n, w := binary.Uvarint(r.b[r.at:])
 	if w <= 0 {
 		r.fail()
@@ -193,17 +208,26 @@ func (r *reader) text() string {
 	return r.s[from:r.at]
 }
 
-func (r *reader) texts() []string {
+// texts puts them into space if they fit.
+func (r *reader) texts(space []string) []string {
 	n := r.number()
 	if n > uint64(len(r.b)-r.at) { // each takes a byte at least
 		r.fail()
 		return nil
 	}
-	texts := make([]string, 0, n)
-	for ; n > 0 && !r.bad; n-- {
-		texts = append(texts, r.text())
+	if n > uint64(cap(space)) {
+		space = make([]string, 0, n)
 	}
-	return texts
+	for ; n > 0 && !r.bad; n-- {
+		space = append(space, r.text())
+	}
+	return slices.Clip(space)
+}
+
+// bytes puts them into space if they fit.
+func (r *reader) bytes(space []byte) []byte {
+	b := append(space, r.text()...)
+	return slices.Clip(b)
 }
 
 func (r *reader) time() time.Time {
