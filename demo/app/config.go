@@ -20,7 +20,8 @@ type config struct {
 	redis              string // host:port
 	keys               string
 	accessTTL          time.Duration // 0: each dialect's own
-	replicas           int           // processes behind one front; 0: this one is all
+	trouble            trouble
+	replicas           int // processes behind one front; 0: this one is all
 	insecureBind       bool
 	tour               bool
 
@@ -75,6 +76,9 @@ func parseFlags(args []string, stderr io.Writer, more []Store) (config, error) {
 	f.StringVar(&c.keys, "keys", "", "`file` of the seal keys, made if there is none (default: beside the -db file;\n"+
 		"without one, keys are random at each start)")
 	f.DurationVar(&c.accessTTL, "access-ttl", 0, "lifetime of the provider's access tokens, such as 5s (default: each dialect's own)")
+	f.DurationVar(&c.trouble.latency, "provider-latency", 0, "what each token request takes at the provider, such as 200ms")
+	f.Float64Var(&c.trouble.errors, "provider-errors", 0, "`share` of the token requests that fail, such as 0.05: half of them before the provider has done\n"+
+		"anything, half after, so that the answer is lost")
 	f.IntVar(&c.replicas, "replicas", 0, "run the app as `N` processes behind one address, on a store that they share")
 	f.BoolVar(&c.insecureBind, "insecure-bind", false, "allow addresses beyond loopback. RISK: everything goes over plain http, so whoever is on the\n"+
 		"network reads passwords, cookies and tokens. Secrets and passwords are then random and printed at start")
@@ -117,6 +121,9 @@ func (c *config) validate() error {
 	}
 	if c.accessTTL != 0 && c.accessTTL < time.Second {
 		fault("-access-ttl %v: want a second or more, since answers tell whole seconds", c.accessTTL)
+	}
+	if c.trouble.latency < 0 || c.trouble.errors < 0 || c.trouble.errors > 1 {
+		fault("-provider-latency %v, -provider-errors %v: want a duration, and a share from 0 to 1", c.trouble.latency, c.trouble.errors)
 	}
 	if c.replicas < 0 || c.replicas > maxReplicas {
 		fault("-replicas %d: want 1 to %d", c.replicas, maxReplicas)

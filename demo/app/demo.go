@@ -58,7 +58,7 @@ func start(cfg config, logs io.Writer) (_ *demo, err error) {
 	if !cfg.isReplica() {
 		d.known, err = newProvider(providerSettings{
 			tokens: d.stores.provider, ring: d.stores.providerRing, url: d.provider.url,
-			users: newDirectory(d.accounts), dialects: kinds, clients: clients, events: d.events,
+			users: newDirectory(d.accounts), dialects: kinds, clients: clients, events: d.events, trouble: cfg.trouble,
 			logger: slog.New(d.tokenRequests).With("from", "provider"),
 		})
 		if err != nil {

@@ -85,6 +85,8 @@ func TestRun(t *testing.T) {
 		{"argument", "frob", 2, `"frob"`},
 		{"store", "-store redis", 2, `"redis"`},
 		{"lifetime", "-access-ttl 10ms", 2, "-access-ttl"},
+		{"errors", "-provider-errors 5", 2, "-provider-errors"},
+		{"latency", "-provider-latency -1s", 2, "-provider-latency"},
 		{"database without a use", "-db x.db", 2, "-store sqlite"},
 		{"no port", "-addr localhost", 2, "host:port"},
 		{"all addresses", "-addr :8080", 2, "-insecure-bind"},

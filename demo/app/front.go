@@ -24,6 +24,7 @@ import (
 type front struct {
 	d       *demo
 	proxy   *httputil.ReverseProxy
+	out     *http.Transport
 	storm   *storm
 	next    atomic.Uint64
 	quit    atomic.Bool
@@ -43,14 +44,15 @@ type member struct {
 const startPatience = 20 * time.Second
 
 func newFront(d *demo) (*front, error) {
-	f := &front{d: d}
+	f := &front{d: d, out: &http.Transport{MaxIdleConnsPerHost: 256, IdleConnTimeout: time.Minute}}
 	f.storm = &storm{d: d.surroundings, cast: f}
 	f.proxy = &httputil.ReverseProxy{
 		FlushInterval: -1, // events go through at once
 		Rewrite: func(r *httputil.ProxyRequest) {
-			r.SetURL(f.pick())
+			r.Out.URL.Scheme = "http"
 			r.Out.Host = r.In.Host // what cookies and origins are made for
 		},
+		Transport: f,
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) {
 			http.Error(w, "this replica is down; try again", http.StatusBadGateway)
 		},
@@ -69,19 +71,39 @@ func newFront(d *demo) (*front, error) {
 	return f, nil
 }
 
-// pick takes turns among those that are alive.
-func (f *front) pick() *url.URL {
+// turn returns those that are alive, the next one first.
+func (f *front) turn() (up []*url.URL) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for range f.members {
-		m := f.members[int(f.next.Add(1))%len(f.members)]
+	first := int(f.next.Add(1) % uint64(len(f.members)))
+	for i := range f.members {
+		m := f.members[(first+i)%len(f.members)]
 		select {
 		case <-m.dead:
 		default:
-			return m.url
+			up = append(up, m.url)
 		}
 	}
-	return f.members[0].url
+	return up
+}
+
+// RoundTrip asks the replica whose turn it is. If that one is gone and the request may be repeated, it asks the others.
+func (f *front) RoundTrip(r *http.Request) (*http.Response, error) {
+	err := errors.New("demo: no replica is up")
+	for _, at := range f.turn() {
+		to := *r.URL
+		to.Host = at.Host
+		out := *r
+		out.URL = &to
+		var resp *http.Response
+		if resp, err = f.out.RoundTrip(&out); err == nil {
+			return resp, nil
+		}
+		if r.Method != http.MethodGet && r.Method != http.MethodHead || r.Context().Err() != nil {
+			break
+		}
+	}
+	return nil, err
 }
 
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -97,13 +119,13 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // events come from all replicas; which record they are about is for one of them to say.
 func (f *front) events(w http.ResponseWriter, r *http.Request) {
-	ask, err := http.NewRequestWithContext(r.Context(), http.MethodGet, f.pick().String()+"/state", nil)
+	ask, err := http.NewRequestWithContext(r.Context(), http.MethodGet, f.d.appURL+"/state", nil)
 	if err != nil {
 		refuse(w, http.StatusServiceUnavailable, "temporarily_unavailable", "try again")
 		return
 	}
 	ask.Header["Cookie"] = r.Header["Cookie"]
-	resp, err := http.DefaultTransport.RoundTrip(ask)
+	resp, err := f.RoundTrip(ask)
 	if err != nil {
 		refuse(w, http.StatusServiceUnavailable, "temporarily_unavailable", "try again")
 		return
@@ -150,6 +172,7 @@ func (f *front) start(i int) (*member, error) {
 	select {
 	case <-ready:
 		if m.url != nil {
+			fmt.Fprintf(f.d.logs, "process %d is up: pid %d\n", i, cmd.Process.Pid) // for whoever wants to kill one
 			return m, nil
 		}
 		err = fmt.Errorf("demo: replica %d did not start", i)
@@ -214,6 +237,7 @@ func (f *front) picked(r *http.Request) string { return (&stage{d: f.d.surroundi
 // close ends the processes: each gets time to finish what it has begun.
 func (f *front) close(ctx context.Context) error {
 	f.quit.Store(true)
+	defer f.out.CloseIdleConnections()
 	f.mu.Lock()
 	members := f.members
 	f.mu.Unlock()

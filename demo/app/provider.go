@@ -35,6 +35,7 @@ type providerSettings struct {
 	dialects *dialects
 	clients  []authserver.Client
 	events   *hub
+	trouble  trouble
 	logger   *slog.Logger
 }
 
@@ -70,7 +71,7 @@ func newProvider(s providerSettings) (*provider, error) {
 		return nil, err
 	}
 	mux.HandleFunc("GET /favicon.ico", icon)
-	return &provider{server: server, clients: s.clients, handler: mux}, nil
+	return &provider{server: server, clients: s.clients, handler: s.trouble.before(mux, s.logger)}, nil
 }
 
 // mountGrants mounts each endpoint with and without its last slash, since a redirect would lose a POST's body: the form

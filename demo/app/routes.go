@@ -8,11 +8,13 @@ import (
 	"mime"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/gin-gonic/gin"
 	"github.com/tokenkeep/tokenkeep/grants"
 	"github.com/tokenkeep/tokenkeep/middleware/ginauth"
 	"github.com/tokenkeep/tokenkeep/middleware/weblogin"
+	"github.com/tokenkeep/tokenkeep/store"
 	"github.com/tokenkeep/tokenkeep/store/keeper"
 )
 
@@ -37,7 +39,7 @@ func (p *partner) routes(logs io.Writer) (http.Handler, error) {
 	p.mountLogins(engine)
 
 	//show:gin
-	api := engine.Group("/api", ginauth.RequireAny(p.guard, reading...))
+	api := engine.Group("/api", ginauth.RequireAny(p.guard, reading...), p.showToken)
 	api.Match(look, "/me", func(c *gin.Context) {
 		u, _ := p.guard.User(c) // *user, no assertion
 		c.Header("Cache-Control", "no-store")
@@ -64,6 +66,19 @@ func (p *partner) routes(logs io.Writer) (http.Handler, error) {
 
 // reading is what the providers call it.
 var reading = []string{readScope, usersScope, profileScope}
+
+// showToken tells in headers, which curl -i shows, who answers with which token: a refresh can be watched that way.
+func (p *partner) showToken(c *gin.Context) {
+	if rec, ok := p.guard.Record(c); ok {
+		p.tellToken(c.Writer.Header(), rec)
+	}
+}
+
+func (p *partner) tellToken(h http.Header, rec *store.Record) {
+	h.Set(replicaHeader, strconv.Itoa(p.replica))
+	h.Set("X-Demo-Token", digest(rec.Token.AccessToken))
+	h.Set("X-Demo-Expiry", rec.Token.Expiry.UTC().Format(time.RFC3339Nano))
+}
 
 // mountLogins mounts every way in, and both ways out.
 func (p *partner) mountLogins(engine *gin.Engine) {
@@ -213,6 +228,7 @@ func (p *partner) apiLogin(w http.ResponseWriter, r *http.Request) {
 		p.logger.Error("beginning a session", "error", err)
 		refuse(w, http.StatusServiceUnavailable, "temporarily_unavailable", "try again in a moment")
 	default:
+		p.tellToken(w.Header(), rec)
 		writeJSON(w, map[string]string{"handle": rec.Handle.Reveal(), "token_type": "Bearer", "subject": rec.Subject})
 	}
 }

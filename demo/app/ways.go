@@ -92,6 +92,11 @@ func (p *partner) newUlule() *grants.Client {
 // complete fills in what is the same everywhere.
 func (p *partner) complete(w *way) {
 	c := w.client
+	if c.Extra == nil {
+		c.Extra = map[string]grants.Extra{}
+	}
+	c.Extra["refresh_token"] = whoAsks(p.replica)
+	c.ZeroExpired = true // this provider rounds down: what it gives again within the grace may have less than a second left
 	c.Provider, c.Secret, c.HTTP = w.ID, p.d.secrets[c.ID], &http.Client{Transport: p.out}
 	switch {
 	case w.ID == defaultWay:
@@ -104,16 +109,20 @@ func (p *partner) complete(w *way) {
 	}
 }
 
-// stormClient is a client whose refreshes say which replica asks.
+// stormClient is one of the two that storms play with.
 func stormClient(d *surroundings, id string, replica int, transport http.RoundTripper) *grants.Client {
 	return &grants.Client{
 		Provider: id, TokenURL: d.providerURL + "/" + id + "/token", UserInfoURL: d.providerURL + "/v1/me", ID: id, Secret: d.secrets[id],
-		Extra: map[string]grants.Extra{"refresh_token": {Header: http.Header{replicaHeader: {strconv.Itoa(replica)}}}},
+		Extra: map[string]grants.Extra{"refresh_token": whoAsks(replica)},
 		HTTP:  &http.Client{Transport: transport},
 	}
 }
 
-// replicaHeader tells the storm's token endpoint who asks. Nothing else reads it.
+// whoAsks has refreshes say which replica sends them: storms and logs are told, nothing else reads it.
+func whoAsks(replica int) grants.Extra {
+	return grants.Extra{Header: http.Header{replicaHeader: {strconv.Itoa(replica)}}}
+}
+
 const replicaHeader = "X-Demo-Replica"
 
 // newLogins makes each way's handlers. All of them start sessions of the same kind.
