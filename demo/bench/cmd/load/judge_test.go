@@ -1,60 +1,183 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 )
 
-// The judge must see through a history: each lie is one that a broken keeper or store could tell.
+const ttl = time.Minute
+
+// book is a provider's record in the making.
+type book struct {
+	w     *world
+	now   time.Time
+	calls []call
+	kills []kill
+}
+
+// login is the beginning of session i, shown to it; refresh its n-th refresh, by a replica, as long after the login.
+func (b *book) login(i int) {
+	b.calls = append(b.calls, call{
+		began: b.now, ended: b.now, grant: "password", sent: none, access: access(i, 0), refresh: refresh(i, 0), status: 200, fault: none,
+	})
+	b.show(i, access(i, 0))
+}
+
+func (b *book) refresh(i, n, replica int, after time.Duration) *call {
+	b.calls = append(b.calls, call{
+		began: b.now.Add(after), ended: b.now.Add(after + 200*time.Millisecond), replica: replica, grant: refreshing,
+		sent: refresh(i, n-1), access: access(i, n), refresh: refresh(i, n), status: 200, fault: none,
+	})
+	return &b.calls[len(b.calls)-1]
+}
+
+func (b *book) kill(replica int, after time.Duration) {
+	b.kills = append(b.kills, kill{replica, b.now.Add(after), b.now.Add(after + 500*time.Millisecond)})
+}
+
+func (b *book) show(i int, token string) {
+	s := b.w.watch.sessions[i]
+	s.shown = append(s.shown, token)
+}
+
+// forget takes the last call of the record away: session 1's refresh.
+func (b *book) forget() { b.calls = b.calls[:len(b.calls)-1] }
+
+func access(i, n int) string  { return fmt.Sprintf("access-%d-%d", i, n) }
+func refresh(i, n int) string { return fmt.Sprintf("refresh-%d-%d", i, n) }
+
+// newBook is a run in which all went well: two sessions log in, and replica 1 refreshes each after 40 seconds.
+func newBook() *book {
+	p := plan{sessions: 2, duration: time.Second, ttl: ttl}
+	w := &world{plan: p, watch: newWatch("", []*session{{credential: "a"}, {credential: "b"}}), late: map[int]string{}}
+	w.watch.valid.add(time.Millisecond)
+	b := &book{w: w, now: time.Now()}
+	for i := range p.sessions {
+		b.login(i)
+	}
+	for i := range p.sessions {
+		b.refresh(i, 1, 1, 40*time.Second)
+		b.show(i, access(i, 1))
+	}
+	return b
+}
+
+// The judge must see through a record: each lie is one that a broken keeper or store could tell.
 func TestJudge(t *testing.T) {
 	t.Parallel()
-	now := time.Now()
+	const twice = "sent the refresh token that replica 1 had sent"
 	for _, tt := range []struct {
 		name, want string
-		happened   func(w *world)
+		happened   func(b *book)
 	}{
-		{"all is well", "", func(*world) {}},
-		{"sent twice", "sent the refresh token", func(w *world) { w.provider.take(refreshToken(0, 0), "replica-2", now.Add(time.Second)) }},
-		{"sent twice, after a kill", "", func(w *world) {
-			w.fleet.kills["replica-1"] = now.Add(time.Second)
-			w.provider.take(refreshToken(0, 0), "replica-2", now.Add(2*time.Second))
+		{"all is well", "", func(*book) {}},
+		{"sent twice", twice, func(b *book) { b.refresh(1, 1, 2, 41*time.Second) }},
+		{"sent twice by the same", twice, func(b *book) { b.refresh(1, 1, 1, 41*time.Second) }},
+		{"sent twice at once", twice, func(b *book) { b.refresh(1, 1, 2, 40*time.Second) }},
+		{"sent twice, the first was killed", "", func(b *book) {
+			b.kill(1, 41*time.Second)
+			b.refresh(1, 1, 2, 55*time.Second)
 		}},
-		{"sent twice, before the kill", "sent the refresh token", func(w *world) {
-			w.fleet.kills["replica-1"] = now.Add(time.Minute)
-			w.provider.take(refreshToken(0, 0), "replica-2", now.Add(2*time.Second))
+		{"sent twice, the first was killed when it had just sent", "", func(b *book) {
+			b.kill(1, 40*time.Second-10*time.Millisecond)
+			b.refresh(1, 1, 2, 55*time.Second)
 		}},
-		{"sent twice, after a failure", "", func(w *world) {
-			w.provider.calls[0].failed = "answer lost"
-			w.provider.take(refreshToken(0, 0), "replica-2", now.Add(time.Second))
+		{"sent twice, another was killed", twice, func(b *book) {
+			b.kill(3, 41*time.Second)
+			b.refresh(1, 1, 2, 55*time.Second)
 		}},
-		{"refreshed while fresh", "although its token was fresh", func(w *world) { w.provider.take(refreshToken(0, 1), "replica-1", now) }},
-		{"a token of nobody's", "never given out", func(w *world) { w.provider.take("refresh-7-7", "replica-1", now) }},
-		{"not refreshed", "1 of 2 sessions", func(w *world) {
-			w.provider = newProvider(w.plan)
-			w.provider.take(refreshToken(1, 0), "replica-1", now)
+		{"sent twice, the first was killed before", twice, func(b *book) {
+			b.kill(1, 39*time.Second)
+			b.refresh(1, 1, 2, 55*time.Second)
 		}},
-		{"signed out", "answered 401", func(w *world) { w.front.logins.Add(1) }},
-		{"somebody else's session", "somebody else's", func(w *world) { w.front.mixedUp.Add(1) }},
-		{"refused although valid", "although their token was valid", func(w *world) { w.front.broken.Add(1) }},
-		{"gone afterwards", "gone after the run", func(w *world) { w.late[1] = "401" }},
-		{"nothing came", "nothing was measured", func(w *world) { w.front.valid = histogram{} }},
+		{"sent twice, the first was killed long after", twice, func(b *book) {
+			b.kill(1, 47*time.Second)
+			b.refresh(1, 1, 2, 55*time.Second)
+		}},
+		{"sent twice before the kill", twice, func(b *book) {
+			b.refresh(1, 1, 2, 41*time.Second)
+			b.kill(1, 42*time.Second)
+		}},
+		{"sent twice, the answer was lost", "", func(b *book) {
+			b.forget()
+			lose(b.refresh(1, 1, 1, 40*time.Second))
+			b.refresh(1, 1, 1, 41*time.Second)
+		}},
+		{"sent thrice, the answer was lost once", twice, func(b *book) {
+			b.forget()
+			lose(b.refresh(1, 1, 1, 40*time.Second))
+			b.refresh(1, 1, 1, 41*time.Second)
+			b.refresh(1, 1, 1, 42*time.Second)
+		}},
+		{"sent again when the provider was back", "", func(b *book) {
+			b.forget()
+			c := b.refresh(1, 1, 1, 39*time.Second)
+			c.status, c.fault, c.access, c.refresh = 503, "unavailable", none, none
+			b.refresh(1, 1, 2, 41*time.Second)
+		}},
+		{"sent twice, the first had hung up", "", func(b *book) {
+			b.calls[len(b.calls)-1].ended = b.now.Add(45 * time.Second)
+			b.refresh(1, 1, 1, 46*time.Second)
+		}},
+		{"refreshed while fresh", "it was fresh", func(b *book) { b.refresh(1, 2, 1, 50*time.Second) }},
+		{"refreshed when due", "", func(b *book) { b.refresh(1, 2, 1, 80*time.Second) }},
+		{"a token of nobody's", "never given out", func(b *book) { b.refresh(7, 1, 1, 40*time.Second) }},
+		{"refused by the provider", "answered 400", func(b *book) { b.calls[len(b.calls)-1].status = 400 }},
+		{"failed, to one that was killed", "", func(b *book) {
+			b.calls[len(b.calls)-1].status = 503
+			b.kill(1, 40*time.Second+100*time.Millisecond)
+		}},
+		{"not refreshed", "2 sessions, and 1 expiries", func(b *book) {
+			b.forget()
+			b.w.watch.sessions[1].shown = []string{access(1, 0)}
+		}},
+		{"a token that nobody gave", "that was never given out", func(b *book) { b.show(1, "access-7-7") }},
+		{"somebody else's token", "a token of session 0", func(b *book) { b.show(1, access(0, 1)) }},
+		{"two logins", "tokens of two logins", func(b *book) {
+			b.login(1)
+			b.calls[len(b.calls)-1].access, b.calls[len(b.calls)-1].refresh = "access-8-0", "refresh-8-0"
+			b.show(1, "access-8-0")
+		}},
+		{"signed out", "answered 401", func(b *book) { b.w.watch.logins.Add(1) }},
+		{"somebody else's page", "another user's page", func(b *book) { b.w.watch.mixedUp.Add(1) }},
+		{"refused although valid", "although their token was valid", func(b *book) { b.w.watch.broken.Add(1) }},
+		{"gone afterwards", "not what it should be after the run", func(b *book) { b.w.late[1] = "gone" }},
+		{"nothing came", "nothing was measured", func(b *book) { b.w.watch.valid = histogram{} }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			w := &world{plan: plan{sessions: 2, duration: time.Second}, sessions: make([]session, 2), late: map[int]string{}}
-			w.provider, w.fleet = newProvider(w.plan), &fleet{kills: map[string]time.Time{}}
-			w.front = newFront(w)
-			w.front.valid.add(time.Millisecond)
-			for i := range w.sessions {
-				w.provider.take(refreshToken(i, 0), "replica-1", now)
-			}
-			tt.happened(w)
-			got := strings.Join(w.judge(), "; ")
+			b := newBook()
+			tt.happened(b)
+			got := strings.Join(b.w.judge(b.calls, b.kills), "; ")
 			if tt.want == "" && got != "" || !strings.Contains(got, tt.want) {
 				t.Errorf("%q, want %q", got, tt.want)
 			}
 		})
+	}
+}
+
+// lose has the provider lose its answer on the way: what it gave, it gave.
+func lose(c *call) { c.status, c.fault = 500, "lost" }
+
+// After the run, a session is at rest when the last token that the provider gave, lost answers included, was shown.
+func TestRestless(t *testing.T) {
+	t.Parallel()
+	for want, happened := range map[string]func(b *book){
+		"":                       func(*book) {},
+		"has not come in":        func(b *book) { lose(b.refresh(1, 2, 1, 80*time.Second)) },
+		"never refreshed":        func(b *book) { b.forget() },
+		"nothing was shown":      func(b *book) { b.w.watch.sessions[1].shown = nil },
+		"has not come in, later": func(b *book) { b.refresh(1, 2, 1, 80*time.Second) },
+	} {
+		b := newBook()
+		happened(b)
+		got := b.w.restless(b.calls)
+		want, _, _ = strings.Cut(want, ",")
+		if !strings.Contains(got[1], want) || (want == "") != (len(got) == 0) || got[0] != "" {
+			t.Errorf("%v, want %q", got, want)
+		}
 	}
 }
 

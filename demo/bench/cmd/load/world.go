@@ -2,189 +2,195 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/tokenkeep/tokenkeep/store"
-	"github.com/tokenkeep/tokenkeep/store/keeper"
-	"github.com/tokenkeep/tokenkeep/store/seal"
 )
 
-// world is everything but the load: sessions, provider, replicas, front.
+// world is everything but the load: the demo, its sessions, and who watches.
 type world struct {
-	plan     plan
-	dir      string
-	sessions []session
-	provider *provider
-	issuer   *httptest.Server
-	fleet    *fleet
-	front    *front
-	site     *httptest.Server
-	late     map[int]string // sessions that were gone after the run, and why
-	said     string         // what the judge has to say
-	drop     func() error
+	plan    plan
+	dir     string
+	schema  *schema
+	demo    *demo
+	watch   *watch
+	site    *httptest.Server // the watch's
+	signing time.Duration    // what it took to sign everybody in
+	late    map[int]string   // sessions that did not come to rest after the run, and why
+	said    string           // what the judge has to say
 }
-
-// session is one user's: what the browser sends, and when its first token expires.
-type session struct {
-	credential string
-	expires    time.Time
-}
-
-func user(i int) string { return fmt.Sprint("user-", i) }
 
 func begin(ctx context.Context, p plan) (w *world, err error) {
 	w = &world{plan: p}
 	defer func() {
 		if err != nil {
-			w.end()
+			err = errors.Join(err, w.end())
 		}
 	}()
 	if w.dir, err = os.MkdirTemp("", "load"); err != nil {
 		return w, err
 	}
-	w.provider = newProvider(p)
-	w.issuer = httptest.NewServer(w.provider)
-	conf := replicaConfig{Key: seal.NewKey(), Table: fmt.Sprintf("load_%d_%d", os.Getpid(), time.Now().UnixNano()%1e9), TokenURL: w.issuer.URL}
-	if err := w.seed(ctx, conf); err != nil {
+	if w.schema, err = newSchema(ctx); err != nil {
 		return w, err
 	}
-	if w.fleet, err = newFleet(ctx, p.replicas, conf); err != nil {
+	if w.demo, err = startDemo(ctx, p, w.dir, w.schema.source); err != nil {
 		return w, err
 	}
-	w.front = newFront(w)
-	w.site = httptest.NewServer(w.front)
+	sessions, err := w.signIn(ctx)
+	if err != nil {
+		return w, err
+	}
+	w.watch = newWatch(w.demo.url, sessions)
+	w.site = httptest.NewServer(w.watch)
 	return w, nil
 }
 
-// seed signs all users in. Their tokens expire all over the run, but for its beginning and its end.
-func (w *world) seed(ctx context.Context, conf replicaConfig) error {
-	db, closer, err := conf.database()
-	if err != nil {
-		return err
-	}
-	w.drop = func() error { return errors.Join(db.Migrator().DropTable(conf.Table), closer()) }
-	tokens, err := conf.open(ctx, db, true)
-	if err != nil {
-		return err
-	}
-	keep, err := keeper.New(tokens, nil, nil)
-	if err != nil {
-		return err
-	}
-	defer keep.Close(ctx)
-	w.sessions = make([]session, w.plan.sessions)
-	wait := time.Duration(w.plan.sessions) * 500 * time.Microsecond // what seeding the rest may take
-	began := time.Now().Add(wait)
-	errs := make(chan error, 32)
+// accounts are those that the demo knows: login, password, id.
+var accounts = [][3]string{
+	{"alice@example.org", "wonderland", "alice"}, {"admin@break-out.org", "password", "breakout"}, {"admin", "admin", "admin"},
+}
+
+// patience is for what the provider fails: half of a twentieth of all logins, and as many again.
+const patience = 20
+
+// signIn begins all sessions as programs do that have a password: each is a login of its own.
+func (w *world) signIn(ctx context.Context) ([]*session, error) {
+	began := time.Now()
+	sessions := make([]*session, w.plan.sessions)
+	out := &http.Transport{MaxIdleConnsPerHost: w.plan.connections}
+	defer out.CloseIdleConnections()
+	errs := make(chan error, w.plan.connections)
 	var wg sync.WaitGroup
-	for worker := range cap(errs) {
+	for worker := range w.plan.connections {
 		wg.Go(func() {
-			for i := worker; i < len(w.sessions); i += cap(errs) {
-				share := float64(i) / float64(len(w.sessions))
-				at := began.Add(w.plan.duration/10 + time.Duration(share*float64(w.plan.duration)*0.75))
-				rec, err := keep.Start(ctx, store.Handle{}, &store.Record{
-					Subject: user(i), Provider: "load", Expires: time.Now().Add(24 * time.Hour),
-					Token: store.Token{AccessToken: accessToken(i, 0), TokenType: "Bearer", RefreshToken: refreshToken(i, 0), Expiry: at},
-				})
-				if err != nil {
+			for i := worker; i < len(sessions); i += w.plan.connections {
+				var err error
+				if sessions[i], err = logIn(ctx, out, w.demo.url, accounts[i%len(accounts)]); err != nil {
 					errs <- err
 					return
 				}
-				w.sessions[i] = session{rec.Handle.Reveal(), at}
 			}
 		})
 	}
 	wg.Wait()
 	close(errs)
-	return <-errs
+	w.signing = time.Since(began)
+	return sessions, <-errs
 }
 
-// script is what wrk runs: a random session with each request.
+func logIn(ctx context.Context, out http.RoundTripper, at string, account [3]string) (*session, error) {
+	form := url.Values{"username": {account[0]}, "password": {account[1]}}.Encode()
+	var a answer
+	for range patience {
+		a = post(ctx, out, at+"/api/login", form)
+		var told struct{ Handle string }
+		if a.status == http.StatusOK && json.Unmarshal(a.body, &told) == nil {
+			s := &session{credential: "Bearer " + told.Handle, user: fmt.Sprintf(`"id":%q`, account[2])}
+			s.note(a.header)
+			return s, nil
+		}
+	}
+	return nil, fmt.Errorf("signing in: %d %s", a.status, a.body)
+}
+
+// script is what wrk runs: all sessions in turn, two requests at once for each, so that every expiry is met by two replicas.
 func (w *world) script() (string, error) {
 	var b strings.Builder
-	b.WriteString("local t = {\n")
-	for _, s := range w.sessions {
+	b.WriteString("local sessions = {\n")
+	for _, s := range w.watch.sessions {
 		fmt.Fprintf(&b, "%q,\n", s.credential)
 	}
 	b.WriteString(`}
-function init(args) math.randomseed(os.time() + tonumber(tostring({}):sub(8), 16) % 100000) end
+local threads, n = 0, 0
+function setup(thread) thread:set("id", threads); threads = threads + 1 end
 function request()
-  return wrk.format("GET", "/me", {["Authorization"] = "Bearer " .. t[math.random(#t)]})
+  local i = (2 * math.floor(n / 2) + id) % #sessions + 1
+  n = n + 1
+  return wrk.format("GET", "/api/me", {["Authorization"] = sessions[i]})
 end
 `)
 	path := filepath.Join(w.dir, "sessions.lua")
 	return path, os.WriteFile(path, []byte(b.String()), 0o600)
 }
 
-// visitAll has every user come once more after the load: all must still be signed in, with a token that was refreshed.
-func (w *world) visitAll(ctx context.Context) (failed map[int]string) {
-	failed = map[int]string{}
-	var mu sync.Mutex
+// settle has every user come once more after the load, and again until what was under way has come to its end: all must
+// still be signed in, each with the last token that the provider gave. Refreshes of killed replicas take a lease's time.
+func (w *world) settle(ctx context.Context) (unsettled map[int]string) {
+	deadline := time.Now().Add(time.Minute)
+	var open []int
+	for i := range w.watch.sessions {
+		open = append(open, i)
+	}
+	for len(open) > 0 {
+		w.visitAll(ctx, open)
+		calls, _ := w.demo.records()
+		unsettled = w.restless(calls)
+		open = open[:0]
+		for i := range unsettled {
+			open = append(open, i)
+		}
+		if ctx.Err() != nil || time.Now().After(deadline) {
+			break
+		}
+		time.Sleep(250 * time.Millisecond)
+	}
+	return unsettled
+}
+
+func (w *world) visitAll(ctx context.Context, sessions []int) {
 	var wg sync.WaitGroup
-	client := w.site.Client()
-	for worker := range 16 {
+	next := make(chan int)
+	for range 32 {
 		wg.Go(func() {
-			for i := worker; i < len(w.sessions); i += 16 {
-				why := ""
-				for range 40 { // what is unavailable for a moment is asked for again
-					if why = visit(ctx, client, w.site.URL, w.sessions[i].credential); !strings.HasPrefix(why, "503") {
-						break
-					}
-					time.Sleep(250 * time.Millisecond)
-				}
-				if why != "" {
-					mu.Lock()
-					failed[i] = why
-					mu.Unlock()
-				}
+			for i := range next {
+				w.watch.visit(ctx, i, "/api/me")
 			}
 		})
 	}
+	for _, i := range sessions {
+		next <- i
+	}
+	close(next)
 	wg.Wait()
-	return failed
 }
 
-func visit(ctx context.Context, client *http.Client, url, credential string) string {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/me", nil)
-	if err != nil {
-		return err.Error()
+// restless are the sessions whose last token is not what was shown of them, and why.
+func (w *world) restless(calls []call) map[int]string {
+	chains := chainsOf(calls)
+	out := map[int]string{}
+	for i, s := range w.watch.sessions {
+		shown := s.tokens()
+		switch c := chains.of(shown); {
+		case c == nil:
+			out[i] = "nothing was shown of it"
+		case c.refreshes == 0:
+			out[i] = "it was never refreshed"
+		case !slices.Contains(shown, c.newest):
+			out[i] = "the last token that the provider gave has not come in"
+		}
 	}
-	r.Header.Set("Authorization", "Bearer "+credential)
-	resp, err := client.Do(r)
-	if err != nil {
-		return err.Error()
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode != http.StatusOK {
-		return fmt.Sprintf("%s %s %v", resp.Status, body, err)
-	}
-	return ""
+	return out
 }
 
-func (w *world) end() {
+func (w *world) end() error {
+	var errs []error
 	if w.site != nil {
 		w.site.Close()
 	}
-	if w.fleet != nil {
-		w.fleet.close()
+	if w.demo != nil {
+		errs = append(errs, w.demo.stop())
 	}
-	if w.issuer != nil {
-		w.issuer.Close()
+	if w.schema != nil {
+		errs = append(errs, w.schema.drop())
 	}
-	if w.drop != nil {
-		if err := w.drop(); err != nil {
-			fmt.Fprintln(os.Stderr, "load: cleaning up:", err)
-		}
-	}
-	os.RemoveAll(w.dir)
+	return errors.Join(append(errs, os.RemoveAll(w.dir))...)
 }
