@@ -1,6 +1,12 @@
 package middleware
 
-import "strings"
+import (
+	"context"
+	"strings"
+
+	"github.com/tokenkeep/tokenkeep/middleware/internal/strict"
+	"github.com/tokenkeep/tokenkeep/store"
+)
 
 // bearer reads the Authorization field lines (RFC 6750 section 2.1) without allocating:
 //
@@ -8,8 +14,8 @@ import "strings"
 //	credentials = "Bearer" 1*SP b64token
 //
 // The scheme's case does not matter (RFC 9110 section 11.1). Another scheme is no bearer token at all, which is not an
-// error; more than one line is one, whichever of them is good.
-func bearer(lines []string, limit int) (string, *denial) {
+// error; more than one line is one, whichever of them is good. The token is one for the verifier of g: see readsTokens.
+func (g *Guard[U]) bearer(lines []string) (string, *denial) {
 	switch len(lines) {
 	case 0:
 		return "", denyNoToken
@@ -33,7 +39,26 @@ func bearer(lines []string, limit int) (string, *denial) {
 	if n == 0 || n == len(token) {
 		return "", denyMalformed
 	}
-	return checkToken(token[n:], limit)
+	if token = token[n:]; len(token) <= g.o.TokenLimit && !g.readsTokens {
+		return token, nil
+	}
+	return checkToken(token, g.o.TokenLimit)
+}
+
+// readsTokens says whether the guard has to see that a token is a b64token before v does: v may be anybody's. Those that
+// see to it themselves spare a request a tenth, and 8 KiB of rubbish nearly all. Where credentials come in other ways as
+// well, which of them is at fault depends on it.
+func readsTokens(v Verifier, o *Options) bool {
+	return !strict.Is(v) || o.Session != nil || o.FormToken || o.InsecureQueryToken
+}
+
+// verify asks the verifier. What it refused is malformed if it has a control character, as it is where the guard reads.
+func (g *Guard[U]) verify(ctx context.Context, token string) (*store.Record, *denial) {
+	rec, refused := verified(g.verifier.Verify(ctx, token))
+	if refused != nil && !g.readsTokens && hasControl(token) {
+		return nil, denyMalformed
+	}
+	return rec, refused
 }
 
 // checkToken refuses what no verifier needs to see: the length first, before anything is hashed or parsed.
@@ -49,12 +74,35 @@ func checkToken(token string, limit int) (string, *denial) {
 	if chars > 0 && i == len(token) {
 		return token, nil
 	}
-	for ; i < len(token); i++ {
-		if token[i] < ' ' || token[i] == 0x7f {
-			return "", denyMalformed // a control character is no token of anybody's
-		}
+	if hasControl(token[i:]) {
+		return "", denyMalformed // a control character is no token of anybody's
 	}
 	return "", denyInvalidToken
+}
+
+// hasControl says whether s has a control character. It goes over ASCII sixteen at a time: in a word, what is below a
+// space borrows from its highest bit, what is above a tilde adds to it, and beyond ASCII it is set.
+func hasControl(s string) bool {
+	const each = 0x0101010101010101
+	for len(s) >= 16 {
+		x, y := word(s), word(s[8:])
+		if ((x-' '*each)|(x+each)|x|(y-' '*each)|(y+each)|y)&(0x80*each) != 0 {
+			break
+		}
+		s = s[16:]
+	}
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] == 0x7f {
+			return true
+		}
+	}
+	return false
+}
+
+func word(s string) uint64 {
+	_ = s[7]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
 }
 
 // b64TokenChars counts the characters of a b64token that s begins with; eight at a time, because every accepted token

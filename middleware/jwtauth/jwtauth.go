@@ -11,6 +11,7 @@ import (
 	"github.com/tokenkeep/tokenkeep/grants/jose"
 	"github.com/tokenkeep/tokenkeep/middleware"
 	"github.com/tokenkeep/tokenkeep/middleware/internal/facts"
+	"github.com/tokenkeep/tokenkeep/middleware/internal/strict"
 	"github.com/tokenkeep/tokenkeep/store"
 )
 
@@ -35,7 +36,11 @@ type Verifier struct {
 	keys       interface{ Generation() uint64 } // nil: the keys never change
 	generation atomic.Uint64                    // of what is remembered
 	seen       *facts.Cache[*known]
+	mark
 }
+
+// mark: base64url and two dots are all that a signed token can be made of, and package jose accepts nothing else.
+type mark = strict.Mark
 
 var _ middleware.Verifier = (*Verifier)(nil)
 
@@ -89,6 +94,7 @@ func New(v *jose.Verifier, o *Options) (*Verifier, error) {
 		return nil, err
 	}
 	w.seen = facts.New[*known](most)
+	w.mark = strict.Of(w)
 	return w, nil
 }
 
