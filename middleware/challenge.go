@@ -104,6 +104,9 @@ var (
 )
 
 func denialOf(err error) *denial {
+	if d, ok := err.(*denial); ok { //nolint:errorlint // what Check returned, as nearly always
+		return d
+	}
 	var d *denial
 	switch {
 	case errors.As(err, &d):

@@ -231,13 +231,15 @@ func verified(rec *store.Record, err error) (*store.Record, *denial) {
 }
 
 func judged(err error) (*store.Record, *denial) {
-	var updated *keeper.UpdatedError
-	var expired *keeper.ExpiredError
 	switch {
 	case err == nil:
 		return nil, denyUnavailable.because(errors.New("the verifier returned neither record nor error"))
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, keeper.ErrLoginRequired), errors.Is(err, ErrInvalidToken):
 		return nil, denyInvalidToken.because(err)
+	}
+	var updated *keeper.UpdatedError
+	var expired *keeper.ExpiredError
+	switch {
 	case errors.As(err, &updated) && updated.Record != nil:
 		return updated.Record, nil // signal mode: refreshed and stored, and good
 	case errors.As(err, &expired):
