@@ -1,6 +1,7 @@
 package gormstore
 
 import (
+	"cmp"
 	"regexp"
 	"strings"
 
@@ -12,6 +13,9 @@ type dialect struct {
 	// clock is the server's clock in microseconds since 1970, the same throughout a statement: an index can be compared
 	// with it, and a replica of a statement sees the same.
 	clock string
+
+	// told is the clock as a read asks for it, if the engine tells its own type of time faster than a number.
+	told string
 
 	// returning: a write answers with the clock in a RETURNING clause. Else LAST_INSERT_ID(clock) carries it in the
 	// write's own answer, and a duplicate is an error.
@@ -47,6 +51,7 @@ var dialects = map[string]*dialect{
 	},
 	"postgres": {
 		clock:     `(extract(epoch from statement_timestamp()) * 1000000)::bigint`,
+		told:      `statement_timestamp()`,
 		returning: true,
 		remote:    true,
 		lock:      `SELECT pg_advisory_xact_lock(8390042714202924400)`, // "tokenkep" in ASCII, so that it is nobody else's
@@ -95,7 +100,7 @@ func newStatements(db *gorm.DB, d *dialect, table string, local bool) statements
 	}
 	stmt := func(text string) *statement { return &statement{text: render(db, d, table, text)} }
 	return statements{
-		get:  stmt(`SELECT sum, version, data, ?C FROM ?T WHERE sum = ?`),
+		get:  stmt(`SELECT sum, version, data, ?N FROM ?T WHERE sum = ?`),
 		pair: stmt(`SELECT version, data FROM ?T WHERE sum = ?`),
 		insert: stmt(`INSERT INTO ?T (sum, version, subject, due, data, written) VALUES (?, ?, ?, ?, ?, ` + written + `)` +
 			unlessThere + answer),
@@ -106,7 +111,7 @@ func newStatements(db *gorm.DB, d *dialect, table string, local bool) statements
 		remove:        stmt(`DELETE FROM ?T WHERE sum = ?`),
 		removeVersion: stmt(`DELETE FROM ?T WHERE sum = ? AND version = ?`),
 
-		list: stmt(`SELECT sum, version, data, ?C FROM ?T WHERE subject = ? AND sum > ? ORDER BY sum LIMIT ?`),
+		list: stmt(`SELECT sum, version, data, ?N FROM ?T WHERE subject = ? AND sum > ? ORDER BY sum LIMIT ?`),
 		due: stmt(`SELECT sum, due FROM ?T WHERE due <= ?C AND due >= ? AND (due > ? OR sum > ?)` +
 			` ORDER BY due, sum LIMIT ?`),
 		purge: stmt(`DELETE FROM ?T WHERE (sum = ? AND version = ?)` +
@@ -115,7 +120,7 @@ func newStatements(db *gorm.DB, d *dialect, table string, local bool) statements
 }
 
 // render fills in the names and has the dialect write its own placeholders: ?T is the table, ?S and ?D its indexes, ?C
-// the clock, and a lone ? an argument.
+// the clock, ?N the clock as a read asks for it, and a lone ? an argument.
 func render(db *gorm.DB, d *dialect, table, text string) string {
 	var b strings.Builder
 	stmt := &gorm.Statement{DB: db}
@@ -134,6 +139,8 @@ func render(db *gorm.DB, d *dialect, table, text string) string {
 			db.Dialector.QuoteTo(&b, table+"_due")
 		case strings.HasPrefix(text, "C"):
 			b.WriteString(d.clock)
+		case strings.HasPrefix(text, "N"):
+			b.WriteString(cmp.Or(d.told, d.clock))
 		default:
 			stmt.Vars = append(stmt.Vars, nil)
 			db.Dialector.BindVarTo(&b, stmt, nil)

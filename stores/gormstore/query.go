@@ -251,13 +251,31 @@ func scanRow(rows *sql.Rows, sum any) (*row, error) {
 	var (
 		r       row
 		version sql.RawBytes
-		clock   int64
 	)
-	if err := rows.Scan(sum, &version, &r.data, &clock); err != nil {
+	if err := rows.Scan(sum, &version, &r.data, (*clock)(&r.clock)); err != nil {
 		return nil, err
 	}
-	r.clock = time.UnixMicro(clock)
 	return r.at(version)
+}
+
+// clock scans the server's clock: a time, or microseconds since 1970 in whatever form the driver has them.
+type clock time.Time
+
+// Scan implements [sql.Scanner].
+func (c *clock) Scan(v any) error {
+	if t, is := v.(time.Time); is {
+		*c = clock(time.UnixMicro(t.UnixMicro()))
+		return nil
+	}
+	var n sql.NullInt64
+	if err := n.Scan(v); err != nil {
+		return err
+	}
+	if !n.Valid {
+		return errors.New("the database did not tell its clock")
+	}
+	*c = clock(time.UnixMicro(n.Int64))
+	return nil
 }
 
 // at completes a row with its version.
