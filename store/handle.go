@@ -30,11 +30,8 @@ const (
 // Key returns the handle made of the application's own names, such as Key("ulule", userID). It is no secret, and no
 // request can reach it. Keys are equal only if all their parts are: Key("ab", "c") is not Key("a", "bc").
 func Key(parts ...string) Handle {
-	var n int
-	for _, p := range parts {
-		n += binary.MaxVarintLen32 + len(p)
-	}
-	text := make([]byte, 0, n)
+	var room [128]byte // most keys fit; a longer one allocates once more
+	text := room[:0]
 	for _, p := range parts {
 		text = appendPrefixed(text, p)
 	}
