@@ -19,9 +19,9 @@ type answer struct {
 }
 
 // answer tells p in the words of c's dialect.
-func (c *client) answer(p *pair) *answer {
+func (c *client) answer(p *pair) answer {
 	d := c.d
-	a := &answer{
+	a := answer{
 		AccessToken: p.access.Reveal(),
 		TokenType:   c.tokenType(p.key),
 		ExpiresIn:   seconds(p.expiry.Sub(p.now)),

@@ -29,23 +29,23 @@ var assertionAlgs = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512
 func (s *Server) byAssertion(ctx context.Context, header bool, p params) (*client, error) {
 	no := refused(false, "client authentication failed")
 	switch {
-	case header || p["client_secret"] != "":
+	case header || p.get("client_secret") != "":
 		return nil, invalidRequest("more than one way of client authentication")
-	case p["client_assertion_type"] != assertionType:
+	case p.get("client_assertion_type") != assertionType:
 		return nil, refused(false, "client_assertion_type is not "+assertionType)
 	}
-	c := s.clients[unverified(p["client_assertion"]).Subject]
+	c := s.clients[unverified(p.get("client_assertion")).Subject]
 	if c == nil || c.Keys == nil {
 		return nil, no
 	}
-	if p["client_id"] != "" && p["client_id"] != c.ID {
+	if p.get("client_id") != "" && p.get("client_id") != c.ID {
 		return c, invalidRequest("client_id differs from the assertion's")
 	}
 	verifier := jose.Verifier{
 		Keys: c.Keys, Algorithms: assertionAlgs, Issuer: c.ID, Audience: []string{s.issuer}, Required: []string{"sub", "jti"},
 		Types: []string{"", "JWT", "client-authentication+jwt"}, Leeway: assertionLeeway, Now: s.clock,
 	}
-	claims, err := verifier.Verify(ctx, p["client_assertion"])
+	claims, err := verifier.Verify(ctx, p.get("client_assertion"))
 	switch {
 	case errors.Is(err, jose.ErrInvalid):
 		return c, no

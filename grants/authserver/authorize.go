@@ -98,23 +98,23 @@ func (s *Server) readAuthorize(ctx context.Context, query string, m mount) (*ask
 		}
 		delete(values, name)
 	}
-	c := s.clients[target["client_id"]]
-	if c == nil || target["client_id"] == "" || !m.has(c.d) {
+	c := s.clients[target.get("client_id")]
+	if c == nil || target.get("client_id") == "" || !m.has(c.d) {
 		return nil, invalidRequest("client_id is missing or unknown")
 	}
-	if text, ok := strings.CutPrefix(target["request_uri"], requestURN); ok { // all else was said when it was pushed
+	if text, ok := strings.CutPrefix(target.get("request_uri"), requestURN); ok { // all else was said when it was pushed
 		return s.pushed(ctx, c, text)
 	}
-	p["request_uri"] = target["request_uri"]
-	redirect, ok := c.redirectTo(target["redirect_uri"])
+	p = append(p, param{"request_uri", target.get("request_uri")})
+	redirect, ok := c.redirectTo(target.get("redirect_uri"))
 	if !ok {
 		return nil, invalidRequest("redirect_uri is missing or not registered for this client")
 	}
 	a := &asked{
-		Client: c.ID, Redirect: redirect, Explicit: target["redirect_uri"] != "",
+		Client: c.ID, Redirect: redirect, Explicit: target.get("redirect_uri") != "",
 		Implicit: values.Get("response_type") == "token", // errors go to its place, too
 	}
-	if len(values["state"]) == 1 && (params{}).set("state", values.Get("state")) == nil {
+	if len(values["state"]) == 1 && new(params).set("state", values.Get("state")) == nil {
 		a.State = values.Get("state") // errors carry it too
 	}
 	if err := p.addQuery(values); err != nil {
@@ -129,18 +129,18 @@ func (s *Server) checkAuthorize(a *asked, c *client, p params) error {
 		return err
 	}
 	switch {
-	case p["response_type"] == "":
+	case p.get("response_type") == "":
 		return invalidRequest("response_type is missing")
-	case p["response_type"] != "code" && p["response_type"] != "token":
+	case p.get("response_type") != "code" && p.get("response_type") != "token":
 		return fail(http.StatusBadRequest, "unsupported_response_type", "response_type must be code")
 	case !a.Implicit && !c.may(grantCode), a.Implicit && !c.may(grantImplicit):
 		return fail(http.StatusBadRequest, "unauthorized_client", "the client may not use this response_type")
 	case a.Implicit: // no code, so no PKCE
 		var err error
-		a.Scopes, err = c.grantable(p["scope"])
+		a.Scopes, err = c.grantable(p.get("scope"))
 		return err
 	}
-	challenge, method := p["code_challenge"], p["code_challenge_method"]
+	challenge, method := p.get("code_challenge"), p.get("code_challenge_method")
 	switch {
 	case challenge == "" && method != "":
 		return invalidRequest("code_challenge is missing")
@@ -151,9 +151,9 @@ func (s *Server) checkAuthorize(a *asked, c *client, p params) error {
 	case challenge != "" && !isChallenge(challenge):
 		return invalidRequest("code_challenge is malformed")
 	}
-	a.Challenge, a.Nonce, a.Key = challenge, p["nonce"], p["dpop_jkt"]
+	a.Challenge, a.Nonce, a.Key = challenge, p.get("nonce"), p.get("dpop_jkt")
 	var err error
-	a.Scopes, err = c.grantable(p["scope"])
+	a.Scopes, err = c.grantable(p.get("scope"))
 	return err
 }
 
@@ -164,13 +164,13 @@ func (s *Server) unsupported(a *asked, p params) error {
 		mode = "fragment"
 	}
 	switch {
-	case p["request"] != "":
+	case p.get("request") != "":
 		return fail(http.StatusBadRequest, "request_not_supported", "request is not supported")
-	case p["request_uri"] != "":
+	case p.get("request_uri") != "":
 		return fail(http.StatusBadRequest, "request_uri_not_supported", "request_uri is not supported")
-	case p["response_mode"] != "" && p["response_mode"] != mode:
+	case p.get("response_mode") != "" && p.get("response_mode") != mode:
 		return invalidRequest("response_mode must be " + mode + ", or left out")
-	case slices.Contains(strings.Fields(p["prompt"]), "none"):
+	case slices.Contains(strings.Fields(p.get("prompt")), "none"):
 		return fail(http.StatusBadRequest, "interaction_required", "the user is asked each time, so prompt cannot be none")
 	}
 	return nil

@@ -58,7 +58,7 @@ func refused(header bool, description string) *failure {
 
 // clientOf returns the client that the request says it is from, if there is one, and why that is not to be believed.
 func (s *Server) clientOf(ctx context.Context, headers []string, p params) (*client, error) {
-	if p["client_assertion"] != "" || p["client_assertion_type"] != "" {
+	if p.get("client_assertion") != "" || p.get("client_assertion_type") != "" {
 		return s.byAssertion(ctx, len(headers) > 0, p)
 	}
 	if len(headers) > 1 {
@@ -67,8 +67,8 @@ func (s *Server) clientOf(ctx context.Context, headers []string, p params) (*cli
 	if len(headers) == 1 {
 		return s.byHeader(headers[0], p)
 	}
-	c := s.clients[p["client_id"]]
-	secret := p["client_secret"]
+	c := s.clients[p.get("client_id")]
+	secret := p.get("client_secret")
 	switch {
 	case c == nil:
 		s.nobody.secretIs(secret) // as long as for a client that exists
@@ -104,9 +104,9 @@ func (s *Server) byHeader(header string, p params) (*client, error) {
 	switch {
 	case !ok:
 		return c, refused(true, "client authentication failed")
-	case p["client_secret"] != "":
+	case p.get("client_secret") != "":
 		return c, invalidRequest("client credentials in the header and in the body")
-	case p["client_id"] != "" && p["client_id"] != c.ID:
+	case p.get("client_id") != "" && p.get("client_id") != c.ID:
 		return c, invalidRequest("client_id differs from the Authorization header")
 	case !c.public && !c.d.allows(authBasic):
 		return c, refused(true, "the client must authenticate in the body")

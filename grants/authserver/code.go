@@ -25,7 +25,7 @@ func (s *Server) mintCode(ctx context.Context, subject string, scopes []string, 
 
 // redeem answers an authorization code (RFC 6749 section 4.1.3).
 func (s *Server) redeem(ctx context.Context, req *request) (*pair, error) {
-	text := req.params["code"]
+	text := req.params.get("code")
 	if text == "" {
 		return nil, invalidRequest("code is missing")
 	}
@@ -75,7 +75,7 @@ func (s *Server) checkCode(ctx context.Context, req *request, h store.Handle) (*
 		return nil, state{}, err
 	}
 	st, err := s.stateOf(rec)
-	redirect := req.params["redirect_uri"]
+	redirect := req.params.get("redirect_uri")
 	switch {
 	case err != nil:
 	case st.Client != req.client.ID || rec.Expired(s.now()):
@@ -84,7 +84,7 @@ func (s *Server) checkCode(ctx context.Context, req *request, h store.Handle) (*
 		err = invalidGrant("redirect_uri is not the one that the code was sent to")
 	case st.Key != "" && st.Key != req.key:
 		err = invalidGrant("the code is bound to another key") // RFC 9449 section 10
-	case !verifies(req.params["code_verifier"], st.Challenge):
+	case !verifies(req.params.get("code_verifier"), st.Challenge):
 		err = invalidGrant("code_verifier does not match the code_challenge")
 	}
 	return rec, st, err

@@ -28,12 +28,12 @@ func (s *Server) decide(w http.ResponseWriter, r *http.Request, m mount) {
 	if !ok {
 		return
 	}
-	req := &request{params: params{"grant_type": grantCode}, client: c}
+	req := &request{params: params{{"grant_type", grantCode}}, client: c}
 	if a.Implicit {
-		req.params["grant_type"] = grantImplicit
+		req.params = params{{"grant_type", grantImplicit}}
 	}
 	var values url.Values
-	denied := p["decision"] != "allow"
+	denied := p.get("decision") != "allow"
 	if denied {
 		err = fail(http.StatusBadRequest, "access_denied", "the user denied the request")
 	} else {
@@ -44,7 +44,7 @@ func (s *Server) decide(w http.ResponseWriter, r *http.Request, m mount) {
 	case denied:
 		s.redirectFailure(w, a, failureOf(err))
 	case err != nil:
-		s.showAgain(w, a, p["username"], failureOf(err))
+		s.showAgain(w, a, p.get("username"), failureOf(err))
 	default:
 		s.redirect(w, a, values)
 	}
@@ -56,7 +56,7 @@ func (s *Server) allow(ctx context.Context, c *client, subject string, a *asked,
 	who := login{subject: subject}
 	if subject == "" {
 		var err error
-		if who.subject, err = s.login(ctx, c.ID, p["username"], p["password"]); err != nil {
+		if who.subject, err = s.login(ctx, c.ID, p.get("username"), p.get("password")); err != nil {
 			return nil, err
 		}
 		who.auth = s.now()
@@ -102,7 +102,7 @@ func (s *Server) readDecision(w http.ResponseWriter, r *http.Request) (params, *
 		return nil, nil, err
 	}
 	var a asked
-	if err := s.unseal("authorize", p["request"], &a); err != nil {
+	if err := s.unseal("authorize", p.get("request"), &a); err != nil {
 		return nil, nil, err
 	}
 	if !s.now().Before(a.Until) {

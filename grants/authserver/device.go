@@ -76,7 +76,7 @@ func (s *Server) authorizeDevice(ctx context.Context, req *request) (*deviceAnsw
 	if !c.may(grantDevice) {
 		return nil, fail(http.StatusBadRequest, "unauthorized_client", "the client may not use the device_code grant")
 	}
-	scopes, err := c.grantable(req.params["scope"])
+	scopes, err := c.grantable(req.params.get("scope"))
 	if err != nil {
 		return nil, err
 	}
@@ -156,7 +156,7 @@ func readUserCode(typed string) string {
 
 // deviceToken answers a device that polls (RFC 8628 section 3.4).
 func (s *Server) deviceToken(ctx context.Context, req *request) (*pair, error) {
-	text := req.params["device_code"]
+	text := req.params.get("device_code")
 	if text == "" {
 		return nil, invalidRequest("device_code is missing")
 	}

@@ -91,12 +91,12 @@ func (s *Server) connect(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if at.Device != "" {
-		s.decideDevice(w, r, p["decision"], at)
+		s.decideDevice(w, r, p.get("decision"), at)
 		return
 	}
-	page := devicePage{Code: showCode(p["user_code"]), Username: p["username"]}
+	page := devicePage{Code: showCode(p.get("user_code")), Username: p.get("username")}
 	if at.Subject == "" {
-		if at.Subject, err = s.login(r.Context(), "device page", p["username"], p["password"]); err != nil {
+		if at.Subject, err = s.login(r.Context(), "device page", p.get("username"), p.get("password")); err != nil {
 			s.logDevice(r.Context(), nil, err)
 			status, problem := told(failureOf(err))
 			page.Problem = problem
@@ -105,7 +105,7 @@ func (s *Server) connect(w http.ResponseWriter, r *http.Request) {
 		}
 		at.Auth = s.now()
 	}
-	c, scopes, err := s.findDevice(r.Context(), p["user_code"], &at)
+	c, scopes, err := s.findDevice(r.Context(), p.get("user_code"), &at)
 	if err != nil {
 		f := failureOf(err)
 		s.logDevice(r.Context(), c, err)
@@ -126,10 +126,10 @@ func (s *Server) readConnecting(w http.ResponseWriter, r *http.Request) (params,
 		return nil, at, err
 	}
 	p, _, err := mount{&dialect{}}.readBody(w, r)
-	if err != nil || p["request"] == "" {
+	if err != nil || p.get("request") == "" {
 		return p, at, err
 	}
-	if err := s.unseal("device page", p["request"], &at); err != nil {
+	if err := s.unseal("device page", p.get("request"), &at); err != nil {
 		return nil, at, err
 	}
 	if !s.now().Before(at.Until) {
@@ -141,11 +141,11 @@ func (s *Server) readConnecting(w http.ResponseWriter, r *http.Request) (params,
 // findDevice looks for the device that shows the code typed by at.Subject, and notes it in at.
 func (s *Server) findDevice(ctx context.Context, typed string, at *connecting) (*client, []string, error) {
 	key := attemptsKey("user codes", at.Subject)
-	give, err := s.turns.take(ctx, key)
+	turn, err := s.turns.take(ctx, key)
 	if err != nil {
 		return nil, nil, err
 	}
-	defer give()
+	defer turn.give()
 	if _, err := s.attemptsLeft(ctx, key, "Too many wrong codes. Please try again later."); err != nil {
 		return nil, nil, err
 	}
@@ -231,7 +231,7 @@ func (s *Server) logDevice(ctx context.Context, c *client, err error) {
 	if errors.Is(err, store.ErrNotFound) {
 		err = invalidRequest("the code has expired or was used")
 	}
-	s.log(ctx, "device page", &request{params: params{"grant_type": grantDevice}, client: c}, err)
+	s.log(ctx, "device page", &request{params: params{{"grant_type", grantDevice}}, client: c}, err)
 }
 
 // showDevice shows the page, which carries at if somebody is signed in on it.

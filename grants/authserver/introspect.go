@@ -71,11 +71,11 @@ func (s *Server) Introspect(dialects ...*Dialect) http.Handler {
 }
 
 func (s *Server) introspect(ctx context.Context, req *request) (introspection, error) {
-	text := req.params["token"]
+	text := req.params.get("token")
 	if text == "" {
 		return introspection{}, invalidRequest("token is missing")
 	}
-	rec, st, purpose, err := s.live(ctx, text)
+	rec, st, purpose, err := s.live(ctx, text, purposeAccess, purposeRefresh)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return introspection{}, nil

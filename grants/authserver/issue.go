@@ -3,54 +3,12 @@ package authserver
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"slices"
 	"time"
 
 	"github.com/tokenkeep/tokenkeep/store"
 )
-
-// state is what a record of ours knows beside what every record does. It is kept in [store.Token.Extra], so client_id
-// is there for applications to read; the other members are this package's own.
-type state struct {
-	Client string `json:"client_id"`
-
-	Redirect  string `json:"redirect_uri,omitempty"`   // of a code: where it was sent
-	Asked     bool   `json:"redirect_asked,omitempty"` // of a code: the request named that URI
-	Challenge string `json:"code_challenge,omitempty"` // of a code: PKCE's, always S256
-	Nonce     string `json:"nonce,omitempty"`          // of a code: for the ID token
-
-	Auth time.Time `json:"auth_time,omitzero"` // of a code or family: when this server saw the user's password
-
-	Key string `json:"jkt,omitempty"` // the thumbprint of the key that an access token, or a code, is bound to
-
-	Revoked time.Time `json:"revoked,omitzero"` // of a pair: when its access token was, alone
-
-	Spent time.Time `json:"spent,omitzero"` // when a code, or a pair's refresh token, was used up
-	By    string    `json:"by,omitempty"`   // the ID of the pair it was spent for
-
-	// Of a pair: what its successor was given, as long as that may be told again.
-	Gave              []string  `json:"gave,omitempty"` // scopes of the access token
-	GaveKey           string    `json:"gave_jkt,omitempty"`
-	GaveExpiry        time.Time `json:"gave_expiry,omitzero"`
-	GaveRefreshExpiry time.Time `json:"gave_refresh_expiry,omitzero"`
-
-	Count int `json:"count,omitempty"` // of an attempts record: failures so far
-}
-
-func (s *Server) stateOf(rec *store.Record) (state, error) {
-	if c := s.owners[string(rec.Token.Extra)]; c != nil {
-		return state{Client: c.ID}, nil
-	}
-	var st state
-	if err := json.Unmarshal(rec.Token.Extra, &st); err != nil {
-		return st, errNotOurs
-	}
-	return st, nil
-}
-
-func (st state) raw() json.RawMessage { return encoded(st) }
 
 // login is who signed in, as told in tokens.
 type login struct {
@@ -77,7 +35,7 @@ func (s *Server) loginOf(c *client, family *store.Record) (login, error) {
 // begin creates the first pair of a login, which is its family, with a refresh token if asked for.
 func (s *Server) begin(ctx context.Context, c *client, who login, scopes []string, refresh bool) (*pair, error) {
 	p := s.newPair(who, scopes)
-	p.family = pairKey(p.id)
+	p.family = p.at
 	life := c.d.GrantTTL
 	if !refresh {
 		life = min(life, c.d.AccessTTL)
@@ -109,7 +67,8 @@ func (s *Server) own(ctx context.Context, c *client, scopes []string, key string
 }
 
 func (s *Server) newPair(who login, scopes []string) *pair {
-	return &pair{id: rand.Text(), now: s.now(), scopes: scopes, key: who.key}
+	id := rand.Text()
+	return &pair{id: id, at: pairKey(id), now: s.now(), scopes: scopes, key: who.key}
 }
 
 // spend marks rec as used for the pair p, by compare-and-set: of any number of requests with one credential exactly one

@@ -4,12 +4,12 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"net/http"
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/tokenkeep/tokenkeep/store"
 )
@@ -20,12 +20,23 @@ const attemptsWindow = 15 * time.Minute
 // attemptsKey counts failures of one account at one place: a client, or the device page. Spelling an account in another
 // case gets no more attempts.
 func attemptsKey(place, account string) store.Handle {
-	sum := sha256.Sum256([]byte(strings.Map(folded, strings.TrimSpace(account))))
-	return store.Key("authserver", "attempts", place, hex.EncodeToString(sum[:]))
+	var room [128]byte
+	plain := room[:0]
+	for _, r := range strings.TrimSpace(account) {
+		plain = utf8.AppendRune(plain, folded(r))
+	}
+	sum := sha256.Sum256(plain)
+	return store.Key("authserver", "attempts", place, string(sum[:])) // a key's parts are short
 }
 
 // folded is one for all letters that are equal without regard to case: three of them are a K.
 func folded(r rune) rune {
+	if r < utf8.RuneSelf {
+		if r >= 'a' && r <= 'z' {
+			r -= 'a' - 'A'
+		}
+		return r
+	}
 	least := r
 	for next := unicode.SimpleFold(r); next != r; next = unicode.SimpleFold(next) {
 		least = min(least, next)
@@ -43,11 +54,11 @@ func (s *Server) login(ctx context.Context, place, username, password string) (s
 		return "", invalidGrant("username or password is missing")
 	}
 	key := attemptsKey(place, username)
-	give, err := s.turns.take(ctx, key)
+	turn, err := s.turns.take(ctx, key)
 	if err != nil {
 		return "", err
 	}
-	defer give()
+	defer turn.give()
 	counter, err := s.attemptsLeft(ctx, key, "too many wrong passwords for this account: try again later")
 	if err != nil {
 		return "", err

@@ -3,6 +3,7 @@ package authserver
 import (
 	"encoding/json"
 	"strconv"
+	"time"
 )
 
 // object is a JSON object under way. The answers that are given most are written with it, since reflection would take as
@@ -29,6 +30,14 @@ func (o object) text(name, value string) object {
 
 func (o object) number(name string, value int64) object {
 	return strconv.AppendInt(o.name(name), value, 10)
+}
+
+// instant adds a member, if t is one.
+func (o object) instant(name string, t time.Time) object {
+	if t.IsZero() {
+		return o
+	}
+	return append(t.AppendFormat(append(o.name(name), '"'), time.RFC3339Nano), '"')
 }
 
 // raw adds a member whose value is JSON.

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
-	"errors"
 	"strings"
 	"time"
 
@@ -20,6 +19,7 @@ import (
 // follow hold its Key in Record.Grant, so that ending it needs no list of them; none is good for longer than its family.
 type pair struct {
 	id              string       // its record's
+	at              store.Handle // its record's Key
 	now             time.Time    // of this request: what is told of its lifetimes counts from here
 	family          store.Handle // zero: a client's own token
 	access, refresh store.Handle
@@ -45,7 +45,8 @@ const (
 func newOpaque(purpose, id string) store.Handle {
 	var secret [32]byte
 	rand.Read(secret[:])
-	return store.Credential(purpose, id+base64.RawURLEncoding.EncodeToString(secret[:]))
+	var room [idSize + secretSize]byte
+	return store.Credential(purpose, string(base64.RawURLEncoding.AppendEncode(append(room[:0], id...), secret[:])))
 }
 
 // idOf returns the ID that a token names, "" if it is none of ours: an opaque one's beginning, a JWT's jti.
@@ -77,20 +78,19 @@ func (p *pair) hashes() []byte {
 	return sums
 }
 
-// purposeOf returns which token of the pair in rec this is, "" if it is none of them.
-func purposeOf(rec *store.Record, token string) string {
-	for i, purpose := range []string{purposeAccess, purposeRefresh} {
-		sum, sums := store.Credential(purpose, token).Sum(), rec.Refresh[min(i*sha256.Size, len(rec.Refresh)):]
-		if len(sums) >= sha256.Size && subtle.ConstantTimeCompare(sum[:], sums[:sha256.Size]) == 1 {
-			return purpose
-		}
+// isOf reports whether a token is the one of this purpose in a record with these hashes.
+func isOf(hashes []byte, purpose, token string) bool {
+	sum := store.Credential(purpose, token).Sum()
+	if purpose == purposeRefresh {
+		hashes = hashes[min(sha256.Size, len(hashes)):]
 	}
-	return ""
+	return len(hashes) >= sha256.Size && subtle.ConstantTimeCompare(sum[:], hashes[:sha256.Size]) == 1
 }
 
-// find returns the record and state of the pair that a token is one of, and which. store.ErrNotFound: no such token, or its
-// record has ended. Whether the token itself is expired, spent or revoked is for the caller to see.
-func (s *Server) find(ctx context.Context, token string) (rec *store.Record, st state, purpose string, err error) {
+// find returns the record and state of the pair that a token is one of, if it is of one of these purposes, and of which.
+// store.ErrNotFound: there is none, or it has ended. Whether the token itself is expired, spent or revoked is for the caller to
+// see.
+func (s *Server) find(ctx context.Context, token string, purposes ...string) (rec *store.Record, st state, purpose string, err error) {
 	id := idOf(token)
 	if id == "" {
 		return nil, state{}, "", store.ErrNotFound
@@ -98,11 +98,13 @@ func (s *Server) find(ctx context.Context, token string) (rec *store.Record, st 
 	if rec, err = s.tokens.Get(ctx, pairKey(id)); err != nil {
 		return nil, state{}, "", err
 	}
-	if purpose = purposeOf(rec, token); purpose == "" {
-		return nil, state{}, "", store.ErrNotFound
+	for _, purpose := range purposes {
+		if isOf(rec.Refresh, purpose, token) {
+			st, err = s.stateOf(rec)
+			return rec, st, purpose, err
+		}
 	}
-	st, err = s.stateOf(rec)
-	return rec, st, purpose, err
+	return nil, state{}, "", store.ErrNotFound
 }
 
 // familyOf returns the live family that the pair in rec hangs on: rec itself, if it is a login's first.
@@ -131,8 +133,8 @@ func generation(rec *store.Record) uint64 {
 
 // live returns the record of an unspent, unexpired token as others may see it: with what belongs to this token, and the subject
 // of its login.
-func (s *Server) live(ctx context.Context, token string) (*store.Record, state, string, error) {
-	rec, st, purpose, err := s.find(ctx, token)
+func (s *Server) live(ctx context.Context, token string, purposes ...string) (*store.Record, state, string, error) {
+	rec, st, purpose, err := s.find(ctx, token, purposes...)
 	if err != nil {
 		return nil, st, "", err
 	}
@@ -176,7 +178,7 @@ func (s *Server) write(ctx context.Context, c *client, p *pair, who login, rec *
 			rec.Expires = p.refreshExpiry
 		}
 	}
-	_, err := s.tokens.Put(ctx, pairKey(p.id), rec)
+	_, err := s.tokens.Put(ctx, p.at, rec)
 	return err
 }
 
@@ -191,7 +193,5 @@ func earlier(a, b time.Time) time.Time {
 func (s *Server) discard(ctx context.Context, p *pair) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	_ = s.tokens.Delete(ctx, pairKey(p.id), "")
+	_ = s.tokens.Delete(ctx, p.at, "")
 }
-
-var errNotOurs = errors.New("authserver: a record in the store is not one of ours")

@@ -13,11 +13,11 @@ import (
 
 // password answers the resource owner's credentials (RFC 6749 section 4.3).
 func (s *Server) password(ctx context.Context, req *request) (*pair, error) {
-	username, password := req.params["username"], req.params["password"]
+	username, password := req.params.get("username"), req.params.get("password")
 	if username == "" || password == "" {
 		return nil, invalidRequest("username or password is missing")
 	}
-	scopes, err := req.client.grantable(req.params["scope"])
+	scopes, err := req.client.grantable(req.params.get("scope"))
 	if err != nil {
 		return nil, err
 	}
@@ -73,13 +73,13 @@ func (s *Server) indexed(ctx context.Context, key store.Handle) (store.Version, 
 		access: store.Credential(purposeAccess, rec.Token.AccessToken),
 		expiry: rec.Token.Expiry, refreshExpiry: rec.Token.RefreshExpiry,
 	}
-	tokens := []string{rec.Token.AccessToken}
+	handles := []store.Handle{p.access}
 	if rec.Token.RefreshToken != "" {
 		p.refresh = store.Credential(purposeRefresh, rec.Token.RefreshToken)
-		tokens = append(tokens, rec.Token.RefreshToken)
+		handles = append(handles, p.refresh)
 	}
-	for _, token := range tokens {
-		switch _, _, _, err := s.live(ctx, token); {
+	for _, h := range handles {
+		switch _, _, _, err := s.live(ctx, h.Reveal(), h.Purpose()); {
 		case errors.Is(err, store.ErrNotFound):
 			return rec.Version, nil, nil
 		case err != nil:

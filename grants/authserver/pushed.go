@@ -46,16 +46,16 @@ func (s *Server) PushedAuthorization(dialects ...*Dialect) http.Handler {
 // push checks an authorize request as that endpoint does, and keeps it.
 func (s *Server) push(ctx context.Context, req *request) (store.Handle, error) {
 	c, p := req.client, req.params
-	if p["request_uri"] != "" {
+	if p.get("request_uri") != "" {
 		return store.Handle{}, invalidRequest("request_uri cannot be pushed") // RFC 9126 section 2.1
 	}
-	redirect, ok := c.redirectTo(p["redirect_uri"])
+	redirect, ok := c.redirectTo(p.get("redirect_uri"))
 	if c.ID == "" || !ok {
 		return store.Handle{}, invalidRequest("redirect_uri is missing or not registered for this client")
 	}
 	a := &asked{
-		Client: c.ID, Redirect: redirect, Explicit: p["redirect_uri"] != "", Implicit: p["response_type"] == "token",
-		State: p["state"],
+		Client: c.ID, Redirect: redirect, Explicit: p.get("redirect_uri") != "", Implicit: p.get("response_type") == "token",
+		State: p.get("state"),
 	}
 	if err := s.checkAuthorize(a, c, p); err != nil {
 		return store.Handle{}, err

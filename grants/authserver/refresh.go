@@ -9,7 +9,7 @@ import (
 
 // refresh answers a refresh token with a new access token (RFC 6749 section 6).
 func (s *Server) refresh(ctx context.Context, req *request) (*pair, error) {
-	text := req.params["refresh_token"]
+	text := req.params.get("refresh_token")
 	if text == "" {
 		return nil, invalidRequest("refresh_token is missing")
 	}
@@ -31,7 +31,7 @@ func (s *Server) refreshOnce(ctx context.Context, req *request, text string) (*p
 	if c.public && st.Key != "" && st.Key != req.key { // nothing else proves that it is the client's (RFC 9449 section 5)
 		return nil, invalidGrant("the refresh token is bound to another key")
 	}
-	scopes, err := narrowed(req.params["scope"], family.Token.Scopes)
+	scopes, err := narrowed(req.params.get("scope"), family.Token.Scopes)
 	if err != nil {
 		return nil, err
 	}
@@ -87,8 +87,7 @@ func (s *Server) refreshToken(ctx context.Context, c *client, text string) (
 	rec *store.Record, st state, family *store.Record, err error,
 ) {
 	dead := func() error { return invalidGrant("the refresh token is unknown, expired or revoked") }
-	var purpose string
-	if rec, st, purpose, err = s.find(ctx, text); err == nil {
+	if rec, st, _, err = s.find(ctx, text, purposeRefresh); err == nil {
 		family, err = s.familyOf(ctx, rec)
 	}
 	switch {
@@ -96,7 +95,7 @@ func (s *Server) refreshToken(ctx context.Context, c *client, text string) (
 		return nil, st, nil, dead()
 	case err != nil:
 		return nil, st, nil, err
-	case purpose != purposeRefresh || st.Client != c.ID || !s.now().Before(rec.Token.RefreshExpiry):
+	case st.Client != c.ID || !s.now().Before(rec.Token.RefreshExpiry):
 		return nil, st, nil, dead()
 	}
 	return rec, st, family, nil

@@ -29,12 +29,12 @@ func (s *Server) Revoke(dialects ...*Dialect) http.Handler {
 }
 
 func (s *Server) revoke(ctx context.Context, req *request) error {
-	text := req.params["token"]
+	text := req.params.get("token")
 	if text == "" {
 		return invalidRequest("token is missing")
 	}
 	for { // token_type_hint is only a hint: a token tells what it is
-		rec, st, purpose, err := s.find(ctx, text)
+		rec, st, purpose, err := s.find(ctx, text, purposeAccess, purposeRefresh)
 		switch {
 		case errors.Is(err, store.ErrNotFound):
 			return nil

@@ -111,7 +111,7 @@ func New(tokens store.TokenStore, users Users, clients []Client, o *Options) (*S
 	s := &Server{
 		tokens: tokens, users: users,
 		dialects: map[*Dialect]*dialect{}, clients: map[string]*client{}, owners: map[string]*client{},
-		turns:  turns{queue: map[[32]byte]*turn{}},
+		turns:  turns{queue: map[[32]byte]turn{}},
 		issuer: o.Issuer, authenticate: o.Authenticate, page: o.Page, scopes: o.Scopes, ring: o.Ring, userInfo: o.UserInfo,
 		nonces: o.DPoPNonces, codeTTL: o.CodeTTL, maxAttempts: o.MaxAttempts, logger: o.Logger, clock: o.Now,
 	}
@@ -244,7 +244,7 @@ func (s *Server) log(ctx context.Context, what string, req *request, err error) 
 	if req.client != nil {
 		client = req.client.ID
 	}
-	switch g := req.params["grant_type"]; g {
+	switch g := req.params.get("grant_type"); g {
 	case grantCode, grantRefresh, grantPassword, grantCredentials, grantImplicit, grantDevice:
 		grant = g
 	}

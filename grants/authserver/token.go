@@ -11,7 +11,7 @@ import (
 func (s *Server) Token(dialects ...*Dialect) http.Handler {
 	m := s.mount(dialects)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var a *answer
+		var a answer
 		req, err := s.admit(w, r, m)
 		if err == nil {
 			err = s.bind(w, r, req)
@@ -28,12 +28,12 @@ func (s *Server) Token(dialects ...*Dialect) http.Handler {
 	})
 }
 
-func (s *Server) grant(ctx context.Context, req *request) (*answer, error) {
+func (s *Server) grant(ctx context.Context, req *request) (answer, error) {
 	var grant func(context.Context, *request) (*pair, error)
-	grantType := req.params["grant_type"]
+	grantType := req.params.get("grant_type")
 	switch grantType {
 	case "":
-		return nil, invalidRequest("grant_type is missing")
+		return answer{}, invalidRequest("grant_type is missing")
 	case grantPassword:
 		grant = s.password
 	case grantCode:
@@ -45,14 +45,14 @@ func (s *Server) grant(ctx context.Context, req *request) (*answer, error) {
 	case grantCredentials:
 		grant = s.clientCredentials
 	default:
-		return nil, fail(http.StatusBadRequest, "unsupported_grant_type", "no such grant_type here")
+		return answer{}, fail(http.StatusBadRequest, "unsupported_grant_type", "no such grant_type here")
 	}
 	if !req.client.may(grantType) {
-		return nil, fail(http.StatusBadRequest, "unauthorized_client", "the client may not use this grant_type")
+		return answer{}, fail(http.StatusBadRequest, "unauthorized_client", "the client may not use this grant_type")
 	}
 	p, err := grant(ctx, req)
 	if err != nil {
-		return nil, err
+		return answer{}, err
 	}
 	a := req.client.answer(p)
 	if grantType == grantRefresh && req.client.d.OmitRefresh {
@@ -63,7 +63,7 @@ func (s *Server) grant(ctx context.Context, req *request) (*answer, error) {
 
 // clientCredentials issues a token for the client itself (RFC 6749 section 4.4): no user, no family, no refresh token.
 func (s *Server) clientCredentials(ctx context.Context, req *request) (*pair, error) {
-	scopes, err := req.client.grantable(req.params["scope"])
+	scopes, err := req.client.grantable(req.params.get("scope"))
 	if err != nil {
 		return nil, err
 	}

@@ -11,38 +11,54 @@ import (
 // counted after the fact cannot all slip through before the first is counted.
 type turns struct {
 	mu    sync.Mutex
-	queue map[[32]byte]*turn
+	queue map[[32]byte]turn
 }
 
 type turn struct {
-	free    chan struct{} // holds one value while nobody has the turn
-	waiting int           // callers that wait for it or have it
+	callers int           // that wait for it or have it
+	free    chan struct{} // gets one value when the one who has it leaves; nil as long as nobody waits
 }
 
-// take waits for the turn; give ends it. With an error there is none to end.
-func (t *turns) take(ctx context.Context, key store.Handle) (give func(), err error) {
-	sum := key.Sum()
+// held is a turn that somebody has.
+type held struct {
+	t   *turns
+	sum [32]byte
+}
+
+// take waits for the turn; the caller gives it back. With an error there is none to give.
+func (t *turns) take(ctx context.Context, key store.Handle) (held, error) {
+	h := held{t, key.Sum()}
 	t.mu.Lock()
-	at := t.queue[sum]
-	if at == nil {
-		at = &turn{free: make(chan struct{}, 1)}
-		at.free <- struct{}{}
-		t.queue[sum] = at
+	at := t.queue[h.sum]
+	if at.callers++; at.callers > 1 && at.free == nil {
+		at.free = make(chan struct{}, 1)
 	}
-	at.waiting++
+	t.queue[h.sum] = at
 	t.mu.Unlock()
-	leave := func() {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		if at.waiting--; at.waiting == 0 {
-			delete(t.queue, sum)
-		}
+	if at.callers == 1 {
+		return h, nil
 	}
 	select {
 	case <-at.free:
-		return func() { at.free <- struct{}{}; leave() }, nil
+		return h, nil
 	case <-ctx.Done():
-		leave()
-		return nil, context.Cause(ctx)
+		t.leave(h.sum, false)
+		return held{}, context.Cause(ctx)
+	}
+}
+
+func (h held) give() { h.t.leave(h.sum, true) }
+
+// leave counts a caller out, and hands on the turn if it had it.
+func (t *turns) leave(sum [32]byte, had bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	at := t.queue[sum]
+	if at.callers--; at.callers == 0 {
+		delete(t.queue, sum)
+		return
+	}
+	if t.queue[sum] = at; had {
+		at.free <- struct{}{} // has room: there is one turn
 	}
 }

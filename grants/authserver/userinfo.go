@@ -50,10 +50,7 @@ func (s *Server) info(w http.ResponseWriter, r *http.Request, scopes []string) (
 	case len(credential) > maxCredential:
 		return nil, invalid
 	}
-	rec, st, purpose, err := s.live(ctx, credential)
-	if err == nil && purpose != purposeAccess {
-		err = store.ErrNotFound
-	}
+	rec, st, _, err := s.live(ctx, credential, purposeAccess)
 	if err == nil {
 		err = s.confirm(w, r, st.Key, strings.EqualFold(scheme, "DPoP"), credential)
 	}

@@ -14,14 +14,11 @@ import (
 // or revoked, or its login was ended, or its client is no more, or it is bound to a key ([Client].DPoP); every other error
 // means that the store could not tell.
 func (s *Server) Verify(ctx context.Context, credential string) (*store.Record, error) {
-	rec, st, purpose, err := s.live(ctx, credential)
-	switch {
-	case err != nil:
-		return nil, err
-	case purpose != purposeAccess || st.Key != "": // whoever presents a bound one as a bearer token need not have the key
-		return nil, store.ErrNotFound
+	rec, st, _, err := s.live(ctx, credential, purposeAccess)
+	if err == nil && st.Key != "" {
+		return nil, store.ErrNotFound // whoever presents it as a bearer token need not have the key
 	}
-	return rec, nil
+	return rec, err
 }
 
 // EndSubject ends every login of subject, with all that was issued for it, and its unused codes: after a change of
