@@ -63,13 +63,14 @@ func (w *world) tell(h history, killed int) {
 	f := w.watch
 	shown := func(d time.Duration) string { return d.Round(10 * time.Microsecond).String() }
 	say := func(format string, args ...any) { w.said += fmt.Sprintf(format, args...) }
+	say("logins:        %d in %v\n", len(f.sessions), w.signing.Round(time.Second))
 	say("valid token:   %d requests, %.0f/s; p50 %s, p99 %s, p99.9 %s\n", f.valid.count(),
 		float64(f.valid.count())/w.plan.duration.Seconds(), shown(f.valid.at(0.5)), shown(f.valid.at(0.99)), shown(f.valid.at(0.999)))
 	if f.waiting.count() > 0 {
 		say("expired token: %d requests; p50 %s, p99 %s, longest %s\n", f.waiting.count(), shown(f.waiting.at(0.5)),
 			shown(f.waiting.at(0.99)), shown(f.waiting.at(1-1e-12)))
 	}
-	say("refreshes:     %d sessions, %d expiries; %.2f calls per expiry\n", len(f.sessions), h.expiries, float64(h.calls)/float64(max(1, h.expiries)))
+	say("refreshes:     %d expiries; %.2f calls per expiry\n", h.expiries, float64(h.calls)/float64(max(1, h.expiries)))
 	say("               not counted: %d calls repeated after a failure of the provider, %d after a kill, %d after %v without an answer\n",
 		h.afterFault, h.afterKill, h.afterSilence, hangUp)
 	say("faults:        %d failures of the provider, %d replicas killed; %d requests not answered while their token was expired\n",

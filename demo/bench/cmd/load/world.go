@@ -62,7 +62,8 @@ var accounts = [][3]string{
 // patience is for what the provider fails: half of a twentieth of all logins, and as many again.
 const patience = 20
 
-// signIn begins all sessions as programs do that have a password: each is a login of its own.
+// signIn begins all sessions as programs do that have a password: each is a login of its own. It takes half of a token's
+// life, so that refreshes do not come all at once.
 func (w *world) signIn(ctx context.Context) ([]*session, error) {
 	began := time.Now()
 	sessions := make([]*session, w.plan.sessions)
@@ -73,6 +74,8 @@ func (w *world) signIn(ctx context.Context) ([]*session, error) {
 	for worker := range w.plan.connections {
 		wg.Go(func() {
 			for i := worker; i < len(sessions); i += w.plan.connections {
+				share := float64(i) / float64(len(sessions))
+				time.Sleep(time.Until(began.Add(time.Duration(share * float64(w.plan.ttl/2)))))
 				var err error
 				if sessions[i], err = logIn(ctx, out, w.demo.url, accounts[i%len(accounts)]); err != nil {
 					errs <- err
