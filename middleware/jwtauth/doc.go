@@ -18,9 +18,9 @@
 // # What is remembered
 //
 // A signature is verified once in Options.Life, for a token that was good: verifying costs between 5 and 100 times as
-// much as the rest of a request. Remembered is what the token says, under the token's SHA-256; never a refusal, an error
-// or the token. Expiry, issuer and audience are compared on every request, scopes by the guard. So the only thing that
-// may be noticed late, by at most Life, is a key that was withdrawn, and not even that when a jose.Remote has fetched the
-// new keys: what the old ones signed is verified anew. A token cannot be revoked; keep its life short, or let the guard's
-// resolver, which runs on every request, look up Record.ID or Record.Subject.
+// much as the rest of a request. Remembered is what the token says, and what of it was signed, under the SHA-256 of its
+// signature; never a refusal, an error or the token. Expiry, issuer and audience are compared on every request, scopes by
+// the guard. So the only thing that may be noticed late, by at most Life, is a key that was withdrawn, and not even that
+// when a jose.Remote has fetched the new keys: what the old ones signed is verified anew. A token cannot be revoked; keep
+// its life short, or let the guard's resolver, which runs on every request, look up Record.ID or Record.Subject.
 package jwtauth

@@ -21,8 +21,8 @@ type Options struct {
 	// default 60 s. Time, issuer and audience are compared on every request all the same. Negative: verify on each request.
 	Life time.Duration
 
-	// MaxTokens bounds the tokens remembered, each with at most 8 KiB and by its SHA-256; default 10,000. Tokens of more
-	// than 4 KiB are not.
+	// MaxTokens bounds the tokens remembered, each with at most 8 KiB and by the SHA-256 of its signature; default 10,000.
+	// Tokens of more than 4 KiB are not.
 	MaxTokens int
 }
 
@@ -49,6 +49,7 @@ const (
 	defaultMaxTokens = 10_000
 	defaultLimit     = 8 << 10
 	longestSeen      = 4 << 10
+	longestKept      = 2 << 10
 )
 
 // profile are the claims that RFC 9068 section 2.2 requires, besides iss, exp and aud.
@@ -102,25 +103,40 @@ func New(v *jose.Verifier, o *Options) (*Verifier, error) {
 // are in Token, and Token.Extra is all the claims as the issuer wrote them. The token itself is not in it. It is for
 // reading: requests with the same token get the same record, and whoever wants to change it takes a Clone.
 func (v *Verifier) Verify(ctx context.Context, credential string) (*store.Record, error) {
-	if len(credential) > v.limit || strings.Count(credential, ".") != 2 { // before anything is hashed
+	if len(credential) > v.limit { // before it is searched
 		return nil, errForm
 	}
-	k, err := v.known(ctx, credential)
+	signed, signature, ok := split(credential)
+	if !ok { // before anything is hashed
+		return nil, errForm
+	}
+	k, err := v.known(ctx, credential, signed, signature)
 	if err != nil {
 		return nil, err
 	}
 	return &k.record, nil
 }
 
-// known is what the token says, from memory if it was verified lately, and still good.
-func (v *Verifier) known(ctx context.Context, credential string) (*known, error) {
+// split returns header with claims, and the signature, of what has three parts.
+func split(credential string) (signed, signature string, ok bool) {
+	first := strings.IndexByte(credential, '.')
+	last := first + 1 + strings.IndexByte(credential[first+1:], '.')
+	if first < 0 || last == first || strings.IndexByte(credential[last+1:], '.') >= 0 {
+		return "", "", false
+	}
+	return credential[:last], credential[last+1:], true
+}
+
+// known is what the token says, from memory if it was verified lately, and still good. What is remembered is found by
+// the signature, which is short; the rest is then compared.
+func (v *Verifier) known(ctx context.Context, credential, signed, signature string) (*known, error) {
 	if v.life < 0 || len(credential) > longestSeen {
 		return v.verify(ctx, credential)
 	}
 	now := v.now()
 	generation := v.current() // before the keys are asked for: what they change meanwhile is not remembered
-	key := facts.Key(credential)
-	if k, ok := v.seen.Get(key, now); ok && k.generation == generation {
+	key := facts.Key(signature)
+	if k, ok := v.seen.Get(key, now); ok && k.generation == generation && k.isOf(signed) {
 		if err := v.tokens.Check(&k.claims, now); err != nil {
 			return nil, refused{err}
 		}
@@ -131,6 +147,7 @@ func (v *Verifier) known(ctx context.Context, credential string) (*known, error)
 		return nil, err
 	}
 	k.generation = generation
+	k.keep(signed)
 	v.seen.Put(key, k, now.Add(v.life))
 	return k, nil
 }

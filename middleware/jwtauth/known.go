@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/tokenkeep/tokenkeep/grants/jose"
+	"github.com/tokenkeep/tokenkeep/middleware/internal/facts"
 	"github.com/tokenkeep/tokenkeep/store"
 )
 
@@ -13,6 +14,26 @@ type known struct {
 	claims     jose.Claims // what is decided upon anew: time, issuer, audience
 	record     store.Record
 	generation uint64
+
+	signed string   // header and claims, without which the signature finds nothing
+	sum    [32]byte // their SHA-256 instead, of a long token
+}
+
+// keep remembers what was signed: a copy, as the request's text goes on with the signature, which is not kept.
+func (k *known) keep(signed string) {
+	if len(signed) > longestKept {
+		k.sum = facts.Key(signed)
+		return
+	}
+	k.signed = strings.Clone(signed)
+}
+
+// isOf says whether k is what this token says, given that it has the signature.
+func (k *known) isOf(signed string) bool {
+	if len(signed) > longestKept {
+		return k.sum == facts.Key(signed)
+	}
+	return k.signed == signed
 }
 
 // newKnown refuses tokens that are bound to a key, DPoP's or a certificate's (RFC 7800): nobody has checked the binding.

@@ -220,6 +220,41 @@ func TestNotRemembered(t *testing.T) {
 	})
 }
 
+// A signature finds what it was made for, and nothing else: not with other claims, another header, or a part of either,
+// however well the token is remembered that it is taken from.
+func TestSignatureOfARememberedToken(t *testing.T) {
+	t.Parallel()
+	for name, size := range map[string]int{"short": 10, "kept": 900, "long": 2000} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := remember(t, nil)
+			token := mint(t, s.signer, map[string]any{"x": strings.Repeat("x", size)})
+			admin := mint(t, s.signer, map[string]any{"x": strings.Repeat("x", size), "sub": "13"}) // as long as 42
+			parts, others := strings.Split(token, "."), strings.Split(admin, ".")
+			typed := strings.Split(mintTyped(t, s.signer, "JWT", nil), ".")
+			s.verify(t, token, nil, 1)
+			for _, forged := range []string{
+				parts[0] + "." + others[1] + "." + parts[2],
+				parts[0] + "." + parts[1][:4] + "." + parts[2],
+				parts[0] + "." + parts[1] + "AAAA." + parts[2],
+				typed[0] + "." + parts[1] + "." + parts[2],
+				"." + parts[1] + "." + parts[2],
+				parts[0] + ".." + parts[2],
+				".." + parts[2],
+			} {
+				_, err := s.Verify(t.Context(), forged)
+				if !errors.Is(err, store.ErrNotFound) {
+					t.Errorf("%.20s…: %v", forged, err)
+				}
+			}
+			s.asked.Store(0)
+			s.verify(t, token, nil, 0)
+			s.verify(t, admin, nil, 1)
+			s.verify(t, token, nil, 0)
+		})
+	}
+}
+
 // Keys that change while a token is being verified do not leave what the old ones said behind.
 func TestKeysChangeMeanwhile(t *testing.T) {
 	t.Parallel()

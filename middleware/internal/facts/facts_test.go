@@ -114,8 +114,10 @@ func TestHitsAllocateNothing(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() { c.Get(facts.Key(token), time.Now()) }); n > 0 {
 		t.Errorf("by token: %v allocations", n)
 	}
-	if facts.Key(token) != sha256.Sum256([]byte(token)) || facts.Key(token+token) != sha256.Sum256([]byte(token+token)) {
-		t.Error("the key is not the token's SHA-256")
+	for _, n := range []int{0, 1, 127, 128, 129, 1023, 1024, 1025, 2048} {
+		if text := strings.Repeat("t", n); facts.Key(text) != sha256.Sum256([]byte(text)) {
+			t.Errorf("the key of %d bytes is not their SHA-256", n)
+		}
 	}
 	if n := testing.AllocsPerRun(100, func() { c.Get(k, time.Now()) }); n > 0 {
 		t.Errorf("%v allocations", n)
