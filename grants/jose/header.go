@@ -24,8 +24,8 @@ type jws struct {
 // to find them come from configuration.
 func parse(compact string) (jws, error) {
 	first := strings.IndexByte(compact, '.')
-	last := strings.LastIndexByte(compact, '.')
-	if first < 0 || first == last || strings.IndexByte(compact[first+1:last], '.') >= 0 {
+	last := first + 1 + strings.IndexByte(compact[first+1:], '.') // LastIndexByte goes byte by byte
+	if first < 0 || first == last || strings.IndexByte(compact[last+1:], '.') >= 0 {
 		return jws{}, refuseForm
 	}
 	t := jws{signed: compact[:last], claims: compact[first+1 : last], signature: compact[last+1:]}

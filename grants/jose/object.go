@@ -26,7 +26,8 @@ func (m *member) nameIn(text string) string {
 	return text[m.from:m.to]
 }
 
-func (m *member) unescapedIn(text string) string {
+//go:noinline
+func (m *member) unescapedIn(text string) string { // on its own, so that nameIn is inlined
 	s, _ := unquote(text[m.from-1 : m.to+1]) // which succeeds for whatever str accepts
 	return s
 }
@@ -59,17 +60,18 @@ func readObject(members []member, text string, known []string) ([]member, error)
 			}
 			r.space()
 		}
-		m, ok := r.member()
-		if !ok || len(members) == maxMembers {
+		before := members
+		members = append(members, member{})
+		m := &members[len(before)] // written where it stays
+		if !r.member(m) || len(members) > maxMembers {
 			return nil, refuseForm
 		}
 		name := m.nameIn(text)
 		fold, lower := foldedHash(name)
-		if taken(text, members, name, fold) || !lower && otherCase(name, known) {
+		m.fold = fold
+		if taken(text, before, name, fold) || !lower && otherCase(name, known) {
 			return nil, refuseForm
 		}
-		m.fold = fold
-		members = append(members, m)
 	}
 	if r.space(); r.i != len(text) {
 		return nil, refuseForm
@@ -77,21 +79,18 @@ func readObject(members []member, text string, known []string) ([]member, error)
 	return members, nil
 }
 
-func (r *reader) member() (m member, ok bool) {
+func (r *reader) member(m *member) bool {
 	m.from = uint32(r.i) + 1
 	plain, ok := r.str()
-	if !ok {
-		return m, false
-	}
 	m.to, m.escaped = uint32(r.i)-1, !plain
-	if r.space(); !r.take(':') {
-		return m, false
+	if r.space(); !ok || !r.take(':') {
+		return false
 	}
 	r.space()
 	m.value = uint32(r.i)
 	ok = r.value(maxDepth)
 	m.end = uint32(r.i)
-	return m, ok
+	return ok
 }
 
 // taken says whether a member has this name already, in whatever case.

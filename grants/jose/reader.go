@@ -130,40 +130,40 @@ func (r *reader) str() (plain, ok bool) {
 		return false, false
 	}
 	plain = true
-	for r.skip(); r.i < len(r.s); r.skip() {
-		switch c := r.s[r.i]; {
-		case c == '"':
-			r.i++
-			return plain, true
-		case c < ' ':
+	for {
+		i := special(r.s, r.i)
+		if i == len(r.s) || r.s[i] < ' ' {
 			return false, false
-		case c == '\\':
-			plain = false
-			if !r.escape() {
-				return false, false
-			}
-		default:
-			r.i++
+		}
+		if r.s[i] == '"' {
+			r.i = i + 1
+			return plain, true
+		}
+		r.i = i
+		plain = false
+		if !r.escape() {
+			return false, false
 		}
 	}
-	return false, false
 }
 
-// skip goes on to the next quote, backslash or control character, or to one of the last seven bytes: eight at a time,
-// as most of what is read is inside of strings. Such a byte has its highest bit set in stop, the first one exactly.
-func (r *reader) skip() {
+// special returns where the next quote, backslash or control character is, from i on, or the end: eight at a time, as
+// most of what is read is inside of strings. Such a byte has its highest bit set in stop, the first one exactly.
+func special(s string, i int) int {
 	const each, high = 0x0101010101010101, 0x8080808080808080
-	for r.i+8 <= len(r.s) {
-		w := r.s[r.i : r.i+8]
+	for ; i+8 <= len(s); i += 8 {
+		w := s[i : i+8]
 		x := uint64(w[0]) | uint64(w[1])<<8 | uint64(w[2])<<16 | uint64(w[3])<<24 |
 			uint64(w[4])<<32 | uint64(w[5])<<40 | uint64(w[6])<<48 | uint64(w[7])<<56
 		stop := ((x - ' '*each) | ((x ^ '"'*each) - each) | ((x ^ '\\'*each) - each)) &^ x & high
 		if stop != 0 {
-			r.i += bits.TrailingZeros64(stop) / 8
-			return
+			return i + bits.TrailingZeros64(stop)/8
 		}
-		r.i += 8
 	}
+	for i < len(s) && s[i] != '"' && s[i] != '\\' && s[i] >= ' ' {
+		i++
+	}
+	return i
 }
 
 func (r *reader) escape() bool {

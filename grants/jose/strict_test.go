@@ -227,6 +227,26 @@ func TestVerifyClaims(t *testing.T) {
 	}
 }
 
+func TestVerifyRequired(t *testing.T) {
+	t.Parallel()
+	v := verifier()
+	for _, name := range []string{"sub", "jti", "iat", "client_id"} {
+		v.Required = []string{name}
+		for value, want := range map[string]bool{
+			`"x"`: name != "iat", `""`: false, "null": false, "0": name == "iat" || name == "client_id", "1": name == "iat" || name == "client_id",
+			"[]": name == "client_id", "": false,
+		} {
+			change := map[string]any{name: nil}
+			if value != "" {
+				change[name] = json.RawMessage(value)
+			}
+			if _, err := v.Verify(t.Context(), sign(header, claims(change))); (err == nil) != want {
+				t.Errorf("%s is %s: %v, want accepted: %t", name, value, err, want)
+			}
+		}
+	}
+}
+
 // What no encoder writes.
 func TestVerifyPayload(t *testing.T) {
 	t.Parallel()

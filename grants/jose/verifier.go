@@ -205,9 +205,22 @@ func (v *Verifier) Check(c *Claims, now time.Time) error {
 	return nil
 }
 
+// has says whether the required claims are there, and not empty. Of those that were read no search is needed.
 func has(required []string, c *Claims) bool {
 	for _, name := range required {
-		if value := find(c.text, c.members, name); value == "" || value == "null" || value == `""` {
+		var there bool
+		switch name {
+		case "sub":
+			there = c.Subject != ""
+		case "jti":
+			there = c.ID != ""
+		case "iat":
+			there = !c.IssuedAt.IsZero()
+		default:
+			value := find(c.text, c.members, name)
+			there = value != "" && value != "null" && value != `""`
+		}
+		if !there {
 			return false
 		}
 	}
