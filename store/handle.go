@@ -71,8 +71,11 @@ func (h Handle) Parts() []string {
 	if h.kind != keyHandle {
 		return nil
 	}
-	parts := make([]string, 0, 4)
-	for text := h.text; text != ""; {
+	return appendParts(make([]string, 0, 4), h.text) // apart, so that a caller that only looks allocates nothing
+}
+
+func appendParts(parts []string, text string) []string {
+	for text != "" {
 		n, w := binary.Uvarint([]byte(text[:min(len(text), binary.MaxVarintLen64)]))
 		parts = append(parts, text[w:w+int(n)])
 		text = text[w+int(n):]
