@@ -43,15 +43,15 @@ func (c *client) answer(p *pair) answer {
 // encode returns a as JSON.
 func (a *answer) encode() []byte {
 	o := newObject(len(a.AccessToken) + len(a.RefreshToken) + len(a.IDToken) + len(a.Scope))
-	o = o.text("access_token", a.AccessToken).text("token_type", a.TokenType)
+	o = o.token("access_token", a.AccessToken).text("token_type", a.TokenType)
 	if a.Expires != 0 {
 		o = o.number("expires", a.Expires)
 	}
-	o = o.number("expires_in", a.ExpiresIn).text("refresh_token", a.RefreshToken)
+	o = o.number("expires_in", a.ExpiresIn).token("refresh_token", a.RefreshToken)
 	if a.RefreshExpiresIn != 0 {
 		o = o.number("refresh_token_expires_in", a.RefreshExpiresIn)
 	}
-	return o.text("id_token", a.IDToken).text("scope", a.Scope).end()
+	return o.token("id_token", a.IDToken).text("scope", a.Scope).end()
 }
 
 // seconds rounds down: a token must not be told to live longer than it does.

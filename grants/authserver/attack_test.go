@@ -209,6 +209,7 @@ func TestAttemptsOfOtherSpellings(t *testing.T) {
 		{"σίσυφος", "ΣΊΣΥΦΟΣ", "σίσυφοσ"},
 		{"straẞe", "straße"},
 		{"ǆ", "ǅ", "Ǆ"},
+		{strings.Repeat("long", 200), strings.Repeat("Long", 200), " " + strings.Repeat("LONG", 200)},
 	} {
 		svc := newService(t, func(set *setup) { set.options.MaxAttempts = len(spellings) })
 		for _, name := range spellings {
@@ -217,6 +218,7 @@ func TestAttemptsOfOtherSpellings(t *testing.T) {
 		for _, name := range spellings {
 			svc.post("/token", "grant_type", "password", "username", name, "password", "guess").want(t, 429, "temporarily_unavailable")
 		}
+		svc.post("/token", "grant_type", "password", "username", spellings[0]+"x", "password", "guess").want(t, 400, "invalid_grant")
 	}
 }
 

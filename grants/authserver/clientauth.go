@@ -12,7 +12,8 @@ import (
 type request struct {
 	params
 	client *client
-	key    string // the thumbprint of the key that the client has proved to have; "": none
+	key    string   // the thumbprint of the key that the client has proved to have; "": none
+	room   [6]param // for params, mostly
 }
 
 // admit reads a request and authenticates its client (RFC 6749 sections 2.3 and 3.2). With an error the request is for the
@@ -28,10 +29,10 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, m mount) (*reques
 		return req, fail(http.StatusMethodNotAllowed, "invalid_request", "the method must be POST")
 	}
 	var spoken mount
-	if req.params, spoken, err = here.readBody(w, r); err != nil {
+	if req.params, spoken, err = here.readBody(w, r, req.room[:0]); err != nil {
 		return req, err
 	}
-	if req.client, err = s.clientOf(r.Context(), r.Header.Values("Authorization"), req.params); err != nil {
+	if req.client, err = s.clientOf(r.Context(), r.Header["Authorization"], req.params); err != nil {
 		return req, err
 	}
 	switch {
@@ -90,7 +91,8 @@ func (s *Server) byHeader(header string, p params) (*client, error) {
 	if !strings.EqualFold(scheme, "Basic") {
 		return nil, refused(true, "the Authorization header does not use Basic")
 	}
-	plain, err := base64.StdEncoding.DecodeString(strings.TrimLeft(text, " "))
+	var room [256]byte
+	plain, err := base64.StdEncoding.AppendDecode(room[:0], []byte(strings.TrimLeft(text, " ")))
 	id, secret, ok := strings.Cut(string(plain), ":")
 	if err != nil || !ok {
 		return nil, refused(true, "the Basic credentials are malformed")

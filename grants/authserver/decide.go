@@ -97,7 +97,7 @@ func (s *Server) readDecision(w http.ResponseWriter, r *http.Request) (params, *
 	if err := s.sameSite(r); err != nil {
 		return nil, nil, err
 	}
-	p, _, err := mount{&dialect{}}.readBody(w, r)
+	p, _, err := mount{&dialect{}}.readBody(w, r, nil)
 	if err != nil {
 		return nil, nil, err
 	}

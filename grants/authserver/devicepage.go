@@ -125,7 +125,7 @@ func (s *Server) readConnecting(w http.ResponseWriter, r *http.Request) (params,
 	if err := s.sameSite(r); err != nil {
 		return nil, at, err
 	}
-	p, _, err := mount{&dialect{}}.readBody(w, r)
+	p, _, err := mount{&dialect{}}.readBody(w, r, nil)
 	if err != nil || p.get("request") == "" {
 		return p, at, err
 	}

@@ -43,8 +43,8 @@ func (s *Server) begin(ctx context.Context, c *client, who login, scopes []strin
 	if !c.signs(scopes) {
 		who.auth = time.Time{}
 	}
-	rec := &store.Record{Subject: who.subject, Expires: p.now.Add(life), Token: store.Token{Extra: c.stateWith(who.auth, p.key)}}
-	return p, s.write(ctx, c, p, who, rec, rec.Expires, refresh)
+	p.rec.Subject, p.rec.Expires, p.rec.Token.Extra = who.subject, p.now.Add(life), c.stateWith(who.auth, p.key)
+	return p, s.write(ctx, c, p, who, p.rec.Expires, refresh)
 }
 
 // follow creates a pair that hangs on family. A refresh token is for all that the login is for, even if the access token is not
@@ -54,16 +54,16 @@ func (s *Server) follow(
 ) (*pair, error) {
 	p := s.newPair(who, scopes)
 	p.family = family.Handle
-	rec := &store.Record{Grant: p.family, Generation: generation, Token: store.Token{Extra: c.stateWith(time.Time{}, p.key)}}
-	return p, s.write(ctx, c, p, who, rec, family.Expires, refresh)
+	p.rec.Grant, p.rec.Generation, p.rec.Token.Extra = p.family, generation, c.stateWith(time.Time{}, p.key)
+	return p, s.write(ctx, c, p, who, family.Expires, refresh)
 }
 
 // own creates an access token for the client itself: no user, no family, no refresh token.
 func (s *Server) own(ctx context.Context, c *client, scopes []string, key string) (*pair, error) {
 	who := login{subject: c.ID, key: key}
 	p := s.newPair(who, scopes)
-	rec := &store.Record{Token: store.Token{Extra: c.stateWith(time.Time{}, key)}}
-	return p, s.write(ctx, c, p, who, rec, time.Time{}, false)
+	p.rec.Token.Extra = c.stateWith(time.Time{}, key)
+	return p, s.write(ctx, c, p, who, time.Time{}, false)
 }
 
 func (s *Server) newPair(who login, scopes []string) *pair {
@@ -76,12 +76,12 @@ func (s *Server) newPair(who login, scopes []string) *pair {
 // record may be swept or replaced, and a second use has to be recognised as long as the credential would have lived.
 func (s *Server) spend(ctx context.Context, rec *store.Record, st state, p *pair) error {
 	st.Spent, st.By = s.now(), p.id
-	return s.mark(ctx, rec, st)
+	return s.mark(ctx, rec, st, st.Spent)
 }
 
 // mark writes rec, which is the caller's no more, with the state st, in which By is new.
-func (s *Server) mark(ctx context.Context, rec *store.Record, st state) error {
-	rec.Token.Extra, rec.Updated = st.raw(), s.now()
+func (s *Server) mark(ctx context.Context, rec *store.Record, st state, now time.Time) error {
+	rec.Token.Extra, rec.Updated = st.raw(), now
 	_, err := s.tokens.Put(ctx, rec.Handle, rec)
 	if err == nil || lost(err) {
 		return err

@@ -25,8 +25,11 @@ func attemptsKey(place, account string) store.Handle {
 	for _, r := range strings.TrimSpace(account) {
 		plain = utf8.AppendRune(plain, folded(r))
 	}
-	sum := sha256.Sum256(plain)
-	return store.Key("authserver", "attempts", place, string(sum[:])) // a key's parts are short
+	if len(plain) > 128 { // a key's parts are short
+		sum := sha256.Sum256(plain)
+		return store.Key("authserver", "attempts", place, "hash", string(sum[:]))
+	}
+	return store.Key("authserver", "attempts", place, string(plain))
 }
 
 // folded is one for all letters that are equal without regard to case: three of them are a K.

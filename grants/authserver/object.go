@@ -11,7 +11,7 @@ import (
 type object []byte
 
 // newObject begins one, with room for so many bytes of values.
-func newObject(values int) object { return append(make(object, 0, values+256), '{') }
+func newObject(values int) object { return append(make(object, 0, values+160), '{') }
 
 func (o object) name(name string) object {
 	if len(o) > 1 {
@@ -26,6 +26,14 @@ func (o object) text(name, value string) object {
 		return o
 	}
 	return o.name(name).quoted(value)
+}
+
+// token adds a member whose value has letters that need no escape, as tokens are made of.
+func (o object) token(name, value string) object {
+	if value == "" {
+		return o
+	}
+	return append(append(append(o.name(name), '"'), value...), '"')
 }
 
 func (o object) number(name string, value int64) object {

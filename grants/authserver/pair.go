@@ -28,6 +28,8 @@ type pair struct {
 	scopes          []string
 	expiry          time.Time
 	refreshExpiry   time.Time
+	rec             store.Record // as it is first written
+	sums            [2 * sha256.Size]byte
 }
 
 // The kinds of tokens. One is never taken for the other: the kind is part of what is hashed.
@@ -68,7 +70,7 @@ func pairKey(id string) store.Handle { return store.Key("authserver", "pair", id
 
 // hashes returns what p's record keeps of its tokens: the access token's hash and, if there is one, the refresh token's.
 func (p *pair) hashes() []byte {
-	sums := make([]byte, 0, 2*sha256.Size)
+	sums := p.sums[:0]
 	sum := p.access.Sum()
 	sums = append(sums, sum[:]...)
 	if !p.refresh.IsZero() {
@@ -159,8 +161,9 @@ func (s *Server) live(ctx context.Context, token string, purposes ...string) (*s
 	return rec, st, purpose, nil
 }
 
-// write puts the pair p into rec, which says what it hangs on, and stores it. until is when its login ends, zero: never.
-func (s *Server) write(ctx context.Context, c *client, p *pair, who login, rec *store.Record, until time.Time, refresh bool) error {
+// write completes p.rec, which says what the pair hangs on, and stores it. until is when its login ends, zero: never.
+func (s *Server) write(ctx context.Context, c *client, p *pair, who login, until time.Time, refresh bool) error {
+	rec := &p.rec
 	p.expiry = earlier(p.now.Add(c.d.AccessTTL), until)
 	if err := s.sign(c, p, who); err != nil {
 		return err

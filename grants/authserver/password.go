@@ -25,7 +25,10 @@ func (s *Server) password(ctx context.Context, req *request) (*pair, error) {
 	if err != nil {
 		return nil, err
 	}
-	who := login{subject: subject, auth: s.now(), key: req.key}
+	who := login{subject: subject, key: req.key}
+	if req.client.signs(scopes) {
+		who.auth = s.now()
+	}
 	if !req.client.d.Reissue {
 		return s.begin(ctx, req.client, who, scopes, req.client.may(grantRefresh))
 	}

@@ -93,19 +93,21 @@ func (p params) has(name string) bool {
 	return slices.ContainsFunc(p, func(q param) bool { return q.name == name })
 }
 
-// the parameters that must not come twice; others are ignored (RFC 6749 section 3.2).
-var known = map[string]bool{
-	"grant_type": true, "client_id": true, "client_secret": true, "username": true, "password": true, "scope": true,
-	"code": true, "redirect_uri": true, "code_verifier": true, "refresh_token": true, "token": true,
-	"token_type_hint": true, "response_type": true, "state": true, "code_challenge": true,
-	"code_challenge_method": true, "request": true, "decision": true, "nonce": true, "prompt": true, "request_uri": true,
-	"response_mode": true, "device_code": true, "user_code": true,
-	"dpop_jkt": true, "client_assertion": true, "client_assertion_type": true,
+// isKnown tells the parameters that must not come twice; others are ignored (RFC 6749 section 3.2).
+func isKnown(name string) bool {
+	switch name {
+	case "grant_type", "client_id", "client_secret", "username", "password", "scope", "code", "redirect_uri", "code_verifier",
+		"refresh_token", "token", "token_type_hint", "response_type", "state", "code_challenge", "code_challenge_method", "request",
+		"decision", "nonce", "prompt", "request_uri", "response_mode", "device_code", "user_code", "dpop_jkt", "client_assertion",
+		"client_assertion_type":
+		return true
+	}
+	return false
 }
 
 // set adds a parameter and tells what is wrong with it.
 func (p *params) set(name, value string) error {
-	if !known[name] {
+	if !isKnown(name) {
 		return nil
 	}
 	switch {
@@ -131,12 +133,16 @@ func (p *params) addQuery(values url.Values) error {
 	return nil
 }
 
-// readBody reads the parameters of a form or JSON body and returns the dialects of m that take such a one.
-func (m mount) readBody(w http.ResponseWriter, r *http.Request) (params, mount, error) {
-	media := mediaType(r.Header.Get("Content-Type"))
+// readBody appends the parameters of a form or JSON body to p and returns the dialects of m that take such a one.
+func (m mount) readBody(w http.ResponseWriter, r *http.Request, p params) (params, mount, error) {
+	types := r.Header["Content-Type"]
+	media := ""
+	if len(types) == 1 {
+		media = mediaType(types[0])
+	}
 	isJSON, isForm := media == "application/json", media == "application/x-www-form-urlencoded"
 	some := m.that(func(d *dialect) bool { return (d.JSON && isJSON) || (!d.JSON && isForm) })
-	if len(some) == 0 || len(r.Header.Values("Content-Type")) > 1 {
+	if len(some) == 0 {
 		want := "application/x-www-form-urlencoded"
 		if len(m) > 0 && m[0].JSON {
 			want = "application/json"
@@ -150,7 +156,6 @@ func (m mount) readBody(w http.ResponseWriter, r *http.Request) (params, mount, 
 		}
 		return nil, nil, invalidRequest("the body could not be read")
 	}
-	p := make(params, 0, 6)
 	if isJSON {
 		err = p.addJSON(body)
 	} else {
@@ -226,7 +231,7 @@ func (p *params) addJSON(body []byte) error {
 			return malformed
 		}
 		text, _ := name.(string)
-		if !known[text] {
+		if !isKnown(text) {
 			continue
 		}
 		var value *string

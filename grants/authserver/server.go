@@ -111,7 +111,7 @@ func New(tokens store.TokenStore, users Users, clients []Client, o *Options) (*S
 	s := &Server{
 		tokens: tokens, users: users,
 		dialects: map[*Dialect]*dialect{}, clients: map[string]*client{}, owners: map[string]*client{},
-		turns:  turns{queue: map[[32]byte]turn{}},
+		turns:  turns{queue: map[store.Handle]turn{}},
 		issuer: o.Issuer, authenticate: o.Authenticate, page: o.Page, scopes: o.Scopes, ring: o.Ring, userInfo: o.UserInfo,
 		nonces: o.DPoPNonces, codeTTL: o.CodeTTL, maxAttempts: o.MaxAttempts, logger: o.Logger, clock: o.Now,
 	}

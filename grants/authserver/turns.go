@@ -11,7 +11,7 @@ import (
 // counted after the fact cannot all slip through before the first is counted.
 type turns struct {
 	mu    sync.Mutex
-	queue map[[32]byte]turn
+	queue map[store.Handle]turn
 }
 
 type turn struct {
@@ -22,18 +22,18 @@ type turn struct {
 // held is a turn that somebody has.
 type held struct {
 	t   *turns
-	sum [32]byte
+	key store.Handle
 }
 
 // take waits for the turn; the caller gives it back. With an error there is none to give.
 func (t *turns) take(ctx context.Context, key store.Handle) (held, error) {
-	h := held{t, key.Sum()}
+	h := held{t, key}
 	t.mu.Lock()
-	at := t.queue[h.sum]
+	at := t.queue[h.key]
 	if at.callers++; at.callers > 1 && at.free == nil {
 		at.free = make(chan struct{}, 1)
 	}
-	t.queue[h.sum] = at
+	t.queue[h.key] = at
 	t.mu.Unlock()
 	if at.callers == 1 {
 		return h, nil
@@ -42,23 +42,23 @@ func (t *turns) take(ctx context.Context, key store.Handle) (held, error) {
 	case <-at.free:
 		return h, nil
 	case <-ctx.Done():
-		t.leave(h.sum, false)
+		t.leave(h.key, false)
 		return held{}, context.Cause(ctx)
 	}
 }
 
-func (h held) give() { h.t.leave(h.sum, true) }
+func (h held) give() { h.t.leave(h.key, true) }
 
 // leave counts a caller out, and hands on the turn if it had it.
-func (t *turns) leave(sum [32]byte, had bool) {
+func (t *turns) leave(key store.Handle, had bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	at := t.queue[sum]
+	at := t.queue[key]
 	if at.callers--; at.callers == 0 {
-		delete(t.queue, sum)
+		delete(t.queue, key)
 		return
 	}
-	if t.queue[sum] = at; had {
+	if t.queue[key] = at; had {
 		at.free <- struct{}{} // has room: there is one turn
 	}
 }

@@ -12,7 +12,7 @@ import (
 func TestTurns(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		turns, key := turns{queue: map[[32]byte]turn{}}, store.Key("account")
+		turns, key := turns{queue: map[store.Handle]turn{}}, store.Key("account")
 		first, err := turns.take(t.Context(), key)
 		if err != nil {
 			t.Fatal(err)
