@@ -11,12 +11,12 @@ import (
 )
 
 // Engines are those whose loads and replacements are measured at growing numbers of records.
-var Engines = []string{"memstore", "sqlitestore", "PostgreSQL", "Redis"}
+var Engines = []string{"memstore", "sqlitestore", "PostgreSQL", "MariaDB", "Redis"}
 
 // Sizes of each engine, by how much time there is: a database server takes minutes to fill.
 func Sizes(engine string, full, quick bool) []int {
 	all := []int{1_000, 10_000, 100_000, 1_000_000}
-	server := engine == "PostgreSQL" || engine == "Redis"
+	server := engine == "PostgreSQL" || engine == "MariaDB" || engine == "Redis"
 	switch {
 	case full:
 		return all

@@ -123,15 +123,42 @@ func honest(e engine) error {
 	return nil
 }
 
+// batcher is implemented by engines that can put records from to below to in one transaction: only to fill.
+type batcher interface {
+	batch(from, to int, expires time.Time) error
+}
+
 // fill puts n records, many at a time, so that engines that commit in groups do.
 func fill(e engine, n int) error {
 	later := time.Now().Add(24 * time.Hour)
+	if b, ok := e.(batcher); ok {
+		return fillBatches(b, n, later)
+	}
 	var wg sync.WaitGroup
 	errs := make(chan error, 16)
 	for w := range 16 {
 		wg.Go(func() {
 			for i := w; i < n; i += 16 {
 				if err := e.put(i, later); err != nil {
+					errs <- err
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	close(errs)
+	return <-errs
+}
+
+func fillBatches(b batcher, n int, expires time.Time) error {
+	const size = 500
+	var wg sync.WaitGroup
+	errs := make(chan error, 4)
+	for w := range cap(errs) {
+		wg.Go(func() {
+			for from := w * size; from < n; from += cap(errs) * size {
+				if err := b.batch(from, min(n, from+size), expires); err != nil {
 					errs <- err
 					return
 				}

@@ -9,11 +9,13 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"gorm.io/driver/mysql"
 	"gorm.io/driver/postgres"
 	"gorm.io/gorm"
 	"gorm.io/gorm/logger"
 
 	"github.com/tokenkeep/tokenkeep/demo/bench/measure"
+	"github.com/tokenkeep/tokenkeep/store"
 	"github.com/tokenkeep/tokenkeep/store/seal"
 	"github.com/tokenkeep/tokenkeep/stores/gormstore"
 	"github.com/tokenkeep/tokenkeep/stores/redisstore"
@@ -38,7 +40,25 @@ func Postgres() (*gorm.DB, error) {
 	if !strings.ContainsAny(dsn, "/@=") {
 		dsn = fmt.Sprintf("postgres://postgres@%s/test?sslmode=disable", dsn)
 	}
-	db, err := gorm.Open(postgres.Open(dsn), &gorm.Config{Logger: logger.Discard})
+	return opened(postgres.Open(dsn))
+}
+
+func table() string { return "bench_" + strings.ToLower(rand.Text()[:12]) }
+
+// MySQL opens the server in TOKENKEEP_MYSQL, MariaDB as well: host:port, or a whole connection string.
+func MySQL() (*gorm.DB, error) {
+	dsn, err := address("TOKENKEEP_MYSQL")
+	if err != nil {
+		return nil, err
+	}
+	if !strings.Contains(dsn, "@") {
+		dsn = fmt.Sprintf("root@tcp(%s)/test?parseTime=true&interpolateParams=true", dsn)
+	}
+	return opened(mysql.Open(dsn))
+}
+
+func opened(d gorm.Dialector) (*gorm.DB, error) {
+	db, err := gorm.Open(d, &gorm.Config{Logger: logger.Discard})
 	if err != nil {
 		return nil, err
 	}
@@ -51,29 +71,50 @@ func Postgres() (*gorm.DB, error) {
 	return db, nil
 }
 
-func table() string { return "bench_" + strings.ToLower(rand.Text()[:12]) }
+// server is gormstore on a table of its own in a database server.
+type server struct {
+	*ours
+	db   *gorm.DB
+	ring *seal.Ring
+	o    *gormstore.Options
+}
 
-func openPostgres(string) (engine, error) {
-	db, err := Postgres()
-	if err != nil {
-		return nil, err
+func openServer(connect func() (*gorm.DB, error)) func(string) (engine, error) {
+	return func(string) (engine, error) {
+		db, err := connect()
+		if err != nil {
+			return nil, err
+		}
+		pool, err := db.DB()
+		if err != nil {
+			return nil, err
+		}
+		ring, err := seal.New(seal.NewKey())
+		if err != nil {
+			return nil, err
+		}
+		o := &gormstore.Options{Table: table()}
+		tokens, err := gormstore.New(db, ring, o)
+		if err != nil {
+			return nil, err
+		}
+		return &server{&ours{TokenStore: tokens, closer: func() error {
+			return errors.Join(db.Migrator().DropTable(o.Table), pool.Close())
+		}}, db, ring, o}, tokens.Migrate(ctx)
 	}
-	pool, err := db.DB()
-	if err != nil {
-		return nil, err
-	}
-	ring, err := seal.New(seal.NewKey())
-	if err != nil {
-		return nil, err
-	}
-	name := table()
-	tokens, err := gormstore.New(db, ring, &gormstore.Options{Table: name})
-	if err != nil {
-		return nil, err
-	}
-	return &ours{TokenStore: tokens, closer: func() error {
-		return errors.Join(db.Migrator().DropTable(name), pool.Close())
-	}}, tokens.Migrate(ctx)
+}
+
+func (s *server) batch(from, to int, expires time.Time) error {
+	return s.db.Transaction(func(tx *gorm.DB) error {
+		tokens, err := gormstore.New(tx, s.ring, s.o)
+		for i := from; i < to && err == nil; i++ {
+			var rec *store.Record
+			if rec, err = tokens.Put(ctx, handle(i), record(i, expires)); err == nil && i < hot {
+				s.last.Store(i, rec)
+			}
+		}
+		return err
+	})
 }
 
 // postgresFloor is a tableFloor whose table is dropped at the end.
@@ -199,7 +240,7 @@ func (r redisFloor) Close() error        { return errors.Join(drop(r.client, r.p
 func Servers(n int) []measure.Row {
 	pg := []opener{
 		{"floor: database/sql + pgx, prepared", measure.Floor, openPostgresFloor},
-		{"tokenkeep: gormstore", measure.Ours, openPostgres},
+		{"tokenkeep: gormstore", measure.Ours, openServer(Postgres)},
 		{"GORM, usual calls", measure.Peer, openPostgresGORM},
 	}
 	rd := []opener{

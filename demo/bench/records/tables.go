@@ -59,7 +59,7 @@ func Memory(n int) []measure.Row {
 func Grown(table, name, where, doing string, n int) measure.Row {
 	j := map[string]job{"load": loading, "replace": replacing}[doing]
 	open := map[string]func(string) (engine, error){
-		"memstore": openMemstore, "sqlitestore": openSQLite(true), "PostgreSQL": openPostgres, "Redis": openRedis,
+		"memstore": openMemstore, "sqlitestore": openSQLite(true), "PostgreSQL": openServer(Postgres), "MariaDB": openServer(MySQL), "Redis": openRedis,
 	}[where]
 	return rows(table, j, n, []opener{{name, measure.Ours, open}})[0]
 }

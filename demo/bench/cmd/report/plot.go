@@ -48,8 +48,8 @@ func draw(done []finished) string {
 	width, height := left+2*panelWidth+gap+130, top+panelHeight+64
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %.0f %.0f" width="%.0f" height="%.0f" role="img" aria-label="Loads stay flat as records grow; token requests stay at one as processes grow">
 <style>
-  svg { font: 13px system-ui, sans-serif; --ink: #1f2328; --soft: #59636e; --grid: #d1d9e0; --a: #0969da; --b: #1a7f37; --c: #8250df; --d: #bf3989; --peer: #bc4c00; background: #ffffff }
-  @media (prefers-color-scheme: dark) { svg { --ink: #f0f6fc; --soft: #9198a1; --grid: #3d444d; --a: #4493f8; --b: #3fb950; --c: #ab7df8; --d: #db61a2; --peer: #f0883e; background: #0d1117 } }
+  svg { font: 13px system-ui, sans-serif; --ink: #1f2328; --soft: #59636e; --grid: #d1d9e0; --a: #0969da; --b: #1a7f37; --c: #8250df; --d: #bf3989; --e: #9a6700; --peer: #bc4c00; background: #ffffff }
+  @media (prefers-color-scheme: dark) { svg { --ink: #f0f6fc; --soft: #9198a1; --grid: #3d444d; --a: #4493f8; --b: #3fb950; --c: #ab7df8; --d: #db61a2; --e: #d29922; --peer: #f0883e; background: #0d1117 } }
   text { fill: var(--ink) } .soft { fill: var(--soft) } .grid { stroke: var(--grid); stroke-width: 1 } .title { font-weight: 600; font-size: 15px }
   polyline { fill: none; stroke-width: 2.5 }
 </style>
@@ -74,7 +74,7 @@ func loads(b *strings.Builder, done []finished) {
 	p.xTicks = []float64{1e3, 1e4, 1e5, 1e6}
 	p.frame(b)
 	for i, s := range all {
-		p.line(b, s, []string{"--a", "--b", "--c", "--d"}[i%4])
+		p.line(b, s, []string{"--a", "--b", "--c", "--d", "--e"}[i%5])
 	}
 }
 
