@@ -90,11 +90,11 @@ func (v *Verifier) Verify(ctx context.Context, compact string) (*Claims, error) 
 	if err != nil {
 		return nil, err
 	}
-	payload, err := decodeText(t.claims)
+	payload, err := decode(t.claims)
 	if err != nil {
 		return nil, refuseForm
 	}
-	c, err := readClaims(payload)
+	c, err := readClaims(string(payload))
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +108,7 @@ func (v *Verifier) Verify(ctx context.Context, compact string) (*Claims, error) 
 	if err := v.verify(ctx, &t); err != nil {
 		return nil, err
 	}
-	c.Payload, c.algorithm = []byte(payload), algorithmNamed(t.alg)
+	c.Payload, c.algorithm = payload, algorithmNamed(t.alg)
 	return c, nil
 }
 
