@@ -137,7 +137,8 @@ func (v *Verifier) known(ctx context.Context, credential, signed, signature stri
 	generation := v.current() // before the keys are asked for: what they change meanwhile is not remembered
 	key := facts.Key(signature)
 	if k, ok := v.seen.Get(key, now); ok && k.generation == generation && k.isOf(signed) {
-		if err := v.tokens.Check(&k.claims, now); err != nil {
+		c := k.claims()
+		if err := v.tokens.Check(&c, now); err != nil {
 			return nil, refused{err}
 		}
 		return k, nil

@@ -3,6 +3,7 @@ package jwtauth
 import (
 	"encoding/json"
 	"strings"
+	"time"
 
 	"github.com/tokenkeep/tokenkeep/grants/jose"
 	"github.com/tokenkeep/tokenkeep/middleware/internal/facts"
@@ -11,15 +12,16 @@ import (
 
 // known is what a verified token says. It does not change, and all requests with the token share its record.
 type known struct {
-	claims     jose.Claims // what is decided upon anew: time, issuer, audience
 	record     store.Record
+	audience   []string
+	from       time.Time // the later of nbf and iat
 	generation uint64
 
 	signed string   // header and claims, without which the signature finds nothing
 	sum    [32]byte // their SHA-256 instead, of a long token
 }
 
-// keep remembers what was signed: a copy, as the request's text goes on with the signature, which is not kept.
+// keep remembers what was signed: a copy, as the request's own text goes on with the signature, which is not kept.
 func (k *known) keep(signed string) {
 	if len(signed) > longestKept {
 		k.sum = facts.Key(signed)
@@ -36,6 +38,11 @@ func (k *known) isOf(signed string) bool {
 	return k.signed == signed
 }
 
+// claims are those that are decided upon anew on each request.
+func (k *known) claims() jose.Claims {
+	return jose.Claims{Issuer: k.record.Provider, Audience: k.audience, Expires: k.record.Token.Expiry, NotBefore: k.from}
+}
+
 // newKnown refuses tokens that are bound to a key, DPoP's or a certificate's (RFC 7800): nobody has checked the binding.
 func newKnown(c *jose.Claims) (*known, error) {
 	if cnf := c.Get("cnf"); cnf != nil && string(cnf) != "null" {
@@ -45,9 +52,10 @@ func newKnown(c *jose.Claims) (*known, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &known{}
-	k.claims.Issuer, k.claims.Audience = c.Issuer, c.Audience
-	k.claims.Expires, k.claims.NotBefore, k.claims.IssuedAt = c.Expires, c.NotBefore, c.IssuedAt
+	k := &known{audience: c.Audience, from: c.NotBefore}
+	if c.IssuedAt.After(k.from) {
+		k.from = c.IssuedAt
+	}
 	k.record.ID, k.record.Subject, k.record.Provider = c.ID, c.Subject, c.Issuer
 	k.record.Token.TokenType, k.record.Token.Expiry = "Bearer", c.Expires
 	k.record.Token.Scopes, k.record.Token.Extra = scopes, c.Payload

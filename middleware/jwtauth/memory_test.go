@@ -125,15 +125,20 @@ func TestRecordIsShared(t *testing.T) {
 // Whatever is remembered, a token ends when it expires, and none is good before its time.
 func TestRememberedAreFacts(t *testing.T) {
 	t.Parallel()
-	s := remember(t, &jwtauth.Options{Life: time.Hour})
-	token := mint(t, s.signer, map[string]any{"exp": s.read().Unix() + 10})
-	s.verify(t, token, nil, 1)
-	s.add(69 * time.Second)
-	s.verify(t, token, nil, 0)
-	s.add(time.Second)
-	s.verify(t, token, store.ErrNotFound, 0)
-	s.add(-2 * time.Hour) // the clock was put back
-	s.verify(t, token, store.ErrNotFound, 0)
+	for _, early := range []int64{0, -10} { // nbf is later than iat, or earlier
+		s := remember(t, &jwtauth.Options{Life: time.Hour})
+		now := s.read().Unix()
+		token := mint(t, s.signer, map[string]any{"exp": now + 10, "iat": now - 10 - early, "nbf": now + early})
+		s.verify(t, token, nil, 1)
+		s.add(69 * time.Second)
+		s.verify(t, token, nil, 0)
+		s.add(time.Second)
+		s.verify(t, token, store.ErrNotFound, 0)
+		s.add(-(70 + 60) * time.Second) // the clock was put back
+		s.verify(t, token, nil, 0)
+		s.add(-time.Second)
+		s.verify(t, token, store.ErrNotFound, 0)
+	}
 }
 
 // A key that is withdrawn takes with it what it signed, as soon as its source knows.
