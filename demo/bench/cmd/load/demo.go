@@ -84,7 +84,7 @@ func (d *demo) hear(text string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var number, pid int
-	if n, _ := fmt.Sscanf(text, "process %d is up: pid %d", &number, &pid); n == 2 {
+	if n, _ := fmt.Sscanf(text, "process %d is up: pid %d", &number, &pid); n == 2 { // the front says so
 		d.pids[number] = pid
 		for i, k := range d.kills {
 			if k.replica == number && k.replaced.IsZero() {

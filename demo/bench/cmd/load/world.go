@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -105,12 +106,13 @@ func logIn(ctx context.Context, out http.RoundTripper, at string, account [3]str
 	return nil, fmt.Errorf("signing in: %d %s", a.status, a.body)
 }
 
-// script is what wrk runs: all sessions in turn, two requests at once for each, so that every expiry is met by two replicas.
+// script is what wrk runs: all sessions in turn, in an order of its own, two requests at once for each, so that every expiry
+// is met by two replicas.
 func (w *world) script() (string, error) {
 	var b strings.Builder
 	b.WriteString("local sessions = {\n")
-	for _, s := range w.watch.sessions {
-		fmt.Fprintf(&b, "%q,\n", s.credential)
+	for _, i := range rand.Perm(len(w.watch.sessions)) {
+		fmt.Fprintf(&b, "%q,\n", w.watch.sessions[i].credential)
 	}
 	b.WriteString(`}
 local threads, n = 0, 0
