@@ -2,6 +2,8 @@
 // that it need not read a token through before they do.
 package strict
 
+import "reflect"
+
 // Mark is embedded in the type of such a verifier and set by [Of].
 type Mark struct{ of any }
 
@@ -14,5 +16,5 @@ func (m Mark) marked() any { return m.of }
 // first, is none.
 func Is(v any) bool {
 	m, ok := v.(interface{ marked() any })
-	return ok && m.marked() == v
+	return ok && !reflect.ValueOf(v).IsZero() && m.marked() == v
 }

@@ -28,9 +28,9 @@ func TestIs(t *testing.T) {
 	other := *v
 	for name, v := range map[string]any{
 		"wrapper": wrapper{verifier: v}, "pointer to a wrapper": &wrapper{verifier: v}, "copy": other, "pointer to a copy": &other,
-		"marked by nil": &verifier{}, "nil": nil, "func": func() {}, "a nil verifier": (*wrapper)(nil),
+		"not marked": &verifier{}, "nil": nil, "nil pointer": (*verifier)(nil), "nil wrapper": (*wrapper)(nil), "empty wrapper": wrapper{}, "func": func() {},
 	} {
-		if name != "a nil verifier" && strict.Is(v) {
+		if strict.Is(v) {
 			t.Errorf("%s: passes for the marked one", name)
 		}
 	}
