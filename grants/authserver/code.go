@@ -56,7 +56,7 @@ func (s *Server) redeemOnce(ctx context.Context, req *request, h store.Handle) (
 	}
 	// The spent code lives on as long as the access token, for a second use to find the family.
 	rec.Grant, rec.Expires = p.family, p.expiry
-	if err := s.spend(ctx, rec, st, p); err != nil {
+	if err := s.spend(ctx, rec, &st, p); err != nil {
 		if lost(err) {
 			s.discard(ctx, p)
 		}

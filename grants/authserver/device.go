@@ -198,7 +198,7 @@ func (s *Server) poll(ctx context.Context, req *request, h store.Handle) (*pair,
 	if err != nil {
 		return nil, err
 	}
-	if err := s.spend(ctx, rec, d.state, p); err != nil {
+	if err := s.spend(ctx, rec, &d.state, p); err != nil {
 		if lost(err) {
 			s.discard(ctx, p)
 		}

@@ -86,7 +86,7 @@ func (s *Server) replace(
 	}
 	keep(rec, &st, p)
 	st.By = p.id
-	if err := s.mark(ctx, rec, st, s.now()); err != nil {
+	if err := s.mark(ctx, rec, &st, s.now()); err != nil {
 		if lost(err) {
 			s.discard(ctx, p)
 		}

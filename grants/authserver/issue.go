@@ -2,7 +2,6 @@ package authserver
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"slices"
 	"time"
@@ -34,7 +33,7 @@ func (s *Server) loginOf(c *client, family *store.Record) (login, error) {
 
 // begin creates the first pair of a login, which is its family, with a refresh token if asked for.
 func (s *Server) begin(ctx context.Context, c *client, who login, scopes []string, refresh bool) (*pair, error) {
-	p := s.newPair(who, scopes)
+	p := newPair(who, scopes, s.now())
 	p.family = p.at
 	life := c.d.GrantTTL
 	if !refresh {
@@ -52,7 +51,7 @@ func (s *Server) begin(ctx context.Context, c *client, who login, scopes []strin
 func (s *Server) follow(
 	ctx context.Context, c *client, family *store.Record, who login, scopes []string, generation uint64, refresh bool,
 ) (*pair, error) {
-	p := s.newPair(who, scopes)
+	p := newPair(who, scopes, s.now())
 	p.family = family.Handle
 	p.rec.Grant, p.rec.Generation, p.rec.Token.Extra = p.family, generation, c.stateWith(time.Time{}, p.key)
 	return p, s.write(ctx, c, p, who, family.Expires, refresh)
@@ -61,26 +60,21 @@ func (s *Server) follow(
 // own creates an access token for the client itself: no user, no family, no refresh token.
 func (s *Server) own(ctx context.Context, c *client, scopes []string, key string) (*pair, error) {
 	who := login{subject: c.ID, key: key}
-	p := s.newPair(who, scopes)
+	p := newPair(who, scopes, s.now())
 	p.rec.Token.Extra = c.stateWith(time.Time{}, key)
 	return p, s.write(ctx, c, p, who, time.Time{}, false)
-}
-
-func (s *Server) newPair(who login, scopes []string) *pair {
-	id := rand.Text()
-	return &pair{id: id, at: pairKey(id), now: s.now(), scopes: scopes, key: who.key}
 }
 
 // spend marks rec as used for the pair p, by compare-and-set: of any number of requests with one credential exactly one
 // gets nil, whatever process it runs in. The others get store.ErrConflict. The mark is not Record.Ended, since an ended
 // record may be swept or replaced, and a second use has to be recognised as long as the credential would have lived.
-func (s *Server) spend(ctx context.Context, rec *store.Record, st state, p *pair) error {
+func (s *Server) spend(ctx context.Context, rec *store.Record, st *state, p *pair) error {
 	st.Spent, st.By = s.now(), p.id
 	return s.mark(ctx, rec, st, st.Spent)
 }
 
 // mark writes rec, which is the caller's no more, with the state st, in which By is new.
-func (s *Server) mark(ctx context.Context, rec *store.Record, st state, now time.Time) error {
+func (s *Server) mark(ctx context.Context, rec *store.Record, st *state, now time.Time) error {
 	rec.Token.Extra, rec.Updated = st.raw(), now
 	_, err := s.tokens.Put(ctx, rec.Handle, rec)
 	if err == nil || lost(err) {

@@ -29,6 +29,7 @@ type pair struct {
 	expiry          time.Time
 	refreshExpiry   time.Time
 	rec             store.Record // as it is first written
+	secrets         [2 * 32]byte // of opaque tokens: the access token's, the refresh token's
 	sums            [2 * sha256.Size]byte
 }
 
@@ -40,15 +41,31 @@ const (
 
 // An opaque token is the ID of its pair and 256 random bits.
 const (
-	idSize     = 26 // of rand.Text
+	idSize     = 26 // 130 random bits, five in a letter: what rand.Text makes
 	secretSize = 43 // of 32 bytes in base64
 )
 
-func newOpaque(purpose, id string) store.Handle {
-	var secret [32]byte
-	rand.Read(secret[:])
+// newPair begins a pair; all that is random of it is read at once.
+func newPair(who login, scopes []string, now time.Time) *pair {
+	p := &pair{now: now, scopes: scopes, key: who.key}
+	var all [idSize + 2*32]byte
+	rand.Read(all[:])
+	for i, b := range all[:idSize] {
+		all[i] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[b%32]
+	}
+	p.id = string(all[:idSize])
+	p.at = pairKey(p.id)
+	copy(p.secrets[:], all[idSize:])
+	return p
+}
+
+func (p *pair) opaque(purpose string) store.Handle {
+	secret := p.secrets[:32]
+	if purpose == purposeRefresh {
+		secret = p.secrets[32:]
+	}
 	var room [idSize + secretSize]byte
-	return store.Credential(purpose, string(base64.RawURLEncoding.AppendEncode(append(room[:0], id...), secret[:])))
+	return store.Credential(purpose, string(base64.RawURLEncoding.AppendEncode(append(room[:0], p.id...), secret)))
 }
 
 // idOf returns the ID that a token names, "" if it is none of ours: an opaque one's beginning, a JWT's jti.
@@ -169,7 +186,7 @@ func (s *Server) write(ctx context.Context, c *client, p *pair, who login, until
 		return err
 	}
 	if refresh {
-		p.refresh = newOpaque(purposeRefresh, p.id)
+		p.refresh = p.opaque(purposeRefresh)
 		p.refreshExpiry = earlier(p.now.Add(c.d.RefreshTTL), until)
 	}
 	rec.ID, rec.Provider, rec.Created, rec.Updated, rec.Refresh = p.id, s.issuer, p.now, p.now, p.hashes()

@@ -60,7 +60,7 @@ func (s *Server) refreshOnce(ctx context.Context, req *request, text string) (*p
 	if c.d.Grace > 0 && (c.d.GraceRule == GraceSame || c.d.GraceRule == GraceNewest) {
 		keep(rec, &st, p)
 	}
-	if err := s.spend(ctx, rec, st, p); err != nil {
+	if err := s.spend(ctx, rec, &st, p); err != nil {
 		if lost(err) {
 			s.discard(ctx, p)
 		}

@@ -67,7 +67,7 @@ func (s *Server) claims(p *pair, who login) claims {
 // know every one that is ours, and whether it was revoked, without looking at its signature.
 func (s *Server) sign(c *client, p *pair, who login) error {
 	if len(c.d.Audience) == 0 {
-		p.access = newOpaque(purposeAccess, p.id)
+		p.access = p.opaque(purposeAccess)
 		return s.signID(c, p, who)
 	}
 	claims := s.claims(p, who)
