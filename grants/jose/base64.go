@@ -12,7 +12,7 @@ func encode(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
 func decode(s string) ([]byte, error) { return appendDecoded(nil, s) }
 
 func decodeText(s string) (string, error) {
-	var room [1024]byte // what is longer allocates
+	var room [256]byte // what is longer allocates
 	b, err := appendDecoded(room[:0], s)
 	return string(b), err
 }

@@ -18,6 +18,8 @@ type jws struct {
 	alg       string
 	kid       string
 	typ       string
+
+	algorithm *algorithm // the one that alg names, if the verifier allows it
 }
 
 // parse splits a token and reads its header. Nothing of the header is used but alg, kid and typ: keys and the places

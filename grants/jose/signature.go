@@ -21,27 +21,30 @@ func (a *algorithm) verifies(signed string, signature []byte, key any) bool {
 // sum has a hash in its first bytes.
 type sum [sha512.Size]byte
 
-var inner, outer = bytes.Repeat([]byte{0x36}, sha512.BlockSize), bytes.Repeat([]byte{0x5c}, sha512.BlockSize)
+// ipad is XORed to the key for the inner hash, toOpad to that for the outer one (0x5c).
+var (
+	ipad   = bytes.Repeat([]byte{0x36}, sha512.BlockSize)
+	toOpad = bytes.Repeat([]byte{0x36 ^ 0x5c}, sha512.BlockSize)
+)
 
 // mac is HMAC (RFC 2104 section 2), for a hash of SHA-2. It is written out because crypto/hmac makes seven objects for
 // each secret and text, which takes as long as hashing a token.
 func mac(h crypto.Hash, secret []byte, text string) sum {
-	block := sha256.BlockSize
+	size := sha256.BlockSize
 	if h != crypto.SHA256 {
-		block = sha512.BlockSize
-	}
-	var key [sha512.BlockSize]byte
-	if len(secret) <= block {
-		copy(key[:], secret)
-	} else {
-		s := sumOf(h, secret)
-		copy(key[:], s[:h.Size()])
+		size = sha512.BlockSize
 	}
 	var room [1280]byte // what is longer allocates
-	subtle.XORBytes(room[:block], key[:block], inner)
-	first := sumOf(h, append(room[:block], text...))
-	subtle.XORBytes(room[:block], key[:block], outer)
-	return sumOf(h, append(room[:block], first[:h.Size()]...))
+	block := room[:size]
+	if copy(block, secret) < len(secret) {
+		s := sumOf(h, secret)
+		clear(block)
+		copy(block, s[:h.Size()])
+	}
+	subtle.XORBytes(block, block, ipad)
+	inner := sumOf(h, append(block, text...))
+	subtle.XORBytes(block, block, toOpad)
+	return sumOf(h, append(block, inner[:h.Size()]...))
 }
 
 func sumOf(h crypto.Hash, text []byte) (s sum) {

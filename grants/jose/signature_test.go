@@ -27,3 +27,17 @@ func TestMAC(t *testing.T) {
 		}
 	}
 }
+
+// The budget of a token: the header's text, the claims with their members, their text twice (as text, and as it was
+// signed), the audience and the signature. Allocations are counted for the whole process: no parallel test.
+func TestVerifyAllocations(t *testing.T) {
+	v := verifier()
+	token := sign(`{"alg":"HS256","typ":"JWT","kid":"2026-11"}`, claims(map[string]any{"scope": "read write", "jti": "a", "iat": 1, "client_id": "web", "x": []int{1}}))
+	if n := testing.AllocsPerRun(1000, func() {
+		if _, err := v.Verify(t.Context(), token); err != nil {
+			t.Fatal(err)
+		}
+	}); n > 6 {
+		t.Errorf("%v allocations, at most 6", n)
+	}
+}

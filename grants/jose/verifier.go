@@ -108,7 +108,7 @@ func (v *Verifier) Verify(ctx context.Context, compact string) (*Claims, error) 
 	if err := v.verify(ctx, &t); err != nil {
 		return nil, err
 	}
-	c.Payload, c.algorithm = payload, algorithmNamed(t.alg)
+	c.Payload, c.algorithm = payload, t.algorithm
 	return c, nil
 }
 
@@ -141,10 +141,12 @@ func (v *Verifier) open(compact string) (jws, error) {
 		return jws{}, refuseSize
 	}
 	t, err := parse(compact)
-	switch {
-	case err != nil:
+	if err != nil {
 		return jws{}, err
-	case allowed(v.Algorithms, t.alg) == nil:
+	}
+	t.algorithm = allowed(v.Algorithms, t.alg)
+	switch {
+	case t.algorithm == nil:
 		return jws{}, refuseAlgorithm
 	case !t.typed(v.Types):
 		return jws{}, refuseType
@@ -161,14 +163,13 @@ func (v *Verifier) verify(ctx context.Context, t *jws) error {
 	if err != nil {
 		return fmt.Errorf("jose: keys not available: %w", err)
 	}
-	a := algorithmNamed(t.alg)
 	reason := refuseKey
 	tried := 0
 	for _, k := range keys {
-		if k.fits(a) != nil || t.kid != "" && k.ID != "" && k.ID != t.kid {
+		if k.fits(t.algorithm) != nil || t.kid != "" && k.ID != "" && k.ID != t.kid {
 			continue
 		}
-		if a.verifies(t.signed, signature, k.Public) {
+		if t.algorithm.verifies(t.signed, signature, k.Public) {
 			return nil
 		}
 		reason = refuseSignature

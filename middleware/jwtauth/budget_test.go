@@ -14,7 +14,8 @@ import (
 	"github.com/tokenkeep/tokenkeep/store"
 )
 
-// The budget of a request whose token was seen before: two allocations of the guard's.
+// The budget of a request whose token was seen before: two allocations of the guard's, none where the handler takes the
+// user as an argument.
 func TestAllocations(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")
@@ -27,7 +28,11 @@ func TestAllocations(t *testing.T) {
 		}
 		served := 0
 		h := guard.Require("read")(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { served++ }))
+		argument := guard.Handler(func(http.ResponseWriter, *http.Request, *store.Record) {}, "read")
 		r, w := request(mint(t, s, nil)), discard{http.Header{}}
+		if n := testing.AllocsPerRun(1000, func() { argument.ServeHTTP(w, r) }); n > 0 {
+			t.Errorf("%s, as an argument: %v allocations", alg, n)
+		}
 		if n := testing.AllocsPerRun(1000, func() { h.ServeHTTP(w, r) }); n > 2 {
 			t.Errorf("%s: %v allocations, at most 2", alg, n)
 		}
