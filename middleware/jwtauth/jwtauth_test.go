@@ -3,6 +3,7 @@ package jwtauth_test
 import (
 	"crypto/ed25519"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -112,6 +113,9 @@ func TestRecord(t *testing.T) {
 		{"scope before scp", map[string]any{"scp": "admin"}, "[read write profile]"},
 		{"scope empty before scp", map[string]any{"scope": "", "scp": "admin"}, "[]"},
 		{"no scope", map[string]any{"scope": nil}, "[]"},
+		{"scope null before scp", map[string]any{"scope": json.RawMessage("null"), "scp": "admin"}, "[]"},
+		{"scope list, empty, before scp", map[string]any{"scope": []string{}, "scp": "admin"}, "[]"},
+		{"scope of spaces", map[string]any{"scope": "  ", "scp": "admin"}, "[]"},
 		{"case", map[string]any{"scope": "Read"}, "[Read]"},
 		{"many", map[string]any{"scope": strings.Repeat("s ", 40)}, "[" + strings.TrimSpace(strings.Repeat("s ", 40)) + "]"},
 		{"large", map[string]any{"x": strings.Repeat("x", 2000)}, "[read write profile]"},

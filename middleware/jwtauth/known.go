@@ -65,21 +65,19 @@ func newKnown(c *jose.Claims) (*known, error) {
 // scopesOf reads scope (RFC 8693 section 4.2) or, where there is none, scp: text with spaces, or a list. None known is
 // none granted.
 func scopesOf(c *jose.Claims) ([]string, error) {
-	name := "scope"
-	value := c.Get(name)
-	if value == nil {
-		name = "scp"
-		value = c.Get(name)
+	for _, name := range []string{"scope", "scp"} {
+		if text := c.Text(name); text != "" {
+			return strings.Fields(text), nil
+		}
+		value := c.Get(name)
+		if value == nil {
+			continue
+		}
+		var list []string
+		if string(value) != `""` && json.Unmarshal(value, &list) != nil {
+			return nil, errScope
+		}
+		return list, nil
 	}
-	switch {
-	case value == nil:
-		return nil, nil
-	case value[0] == '"':
-		return strings.Fields(c.Text(name)), nil
-	}
-	var list []string
-	if json.Unmarshal(value, &list) != nil {
-		return nil, errScope
-	}
-	return list, nil
+	return nil, nil
 }
