@@ -40,11 +40,12 @@ func (p *filePool) Pair(query string, key []byte) (a, b []byte, err error) {
 		db = p.write
 		defer p.next()
 	}
-	err = borrow(context.Background(), db, func(c *conn) error {
-		a, b, err = c.pair(query, key)
+	var row struct{ a, b []byte }
+	err = borrow(context.Background(), db, func(c *conn) (err error) {
+		row.a, row.b, err = c.pair(query, key)
 		return err
 	})
-	return a, b, err
+	return row.a, row.b, err
 }
 
 func newPool(ctx context.Context, path string, o *Options) (*pool, error) {
@@ -68,9 +69,9 @@ func newPool(ctx context.Context, path string, o *Options) (*pool, error) {
 	p := &pool{
 		write: sql.OpenDB(&connector{dsn: dsn, pragmas: []string{
 			// A write is tried again beyond this, and sees in between whether its caller still waits.
-			"busy_timeout=250", "journal_mode=WAL", "synchronous=" + level, "journal_size_limit=67108864",
+			"busy_timeout=250", "journal_mode=WAL", "synchronous=" + level, "journal_size_limit=67108864", cacheSize,
 		}}),
-		read: sql.OpenDB(&connector{dsn: dsn, pragmas: []string{"busy_timeout=10000", "query_only=1"}}),
+		read: sql.OpenDB(&connector{dsn: dsn, pragmas: []string{"busy_timeout=10000", "query_only=1", cacheSize}}),
 	}
 	limit(p.write, 1)
 	limit(p.read, max(4, runtime.GOMAXPROCS(0)))
@@ -84,6 +85,10 @@ func newPool(ctx context.Context, path string, o *Options) (*pool, error) {
 	}
 	return p, nil
 }
+
+// cacheSize lets a connection keep ten thousand records, or what is above the leaves of some millions: 16 MB instead of
+// two, which it takes only as far as the file is that large.
+const cacheSize = "cache_size=-16000"
 
 // limit has a pool keep n connections for ever: opening one costs more than a hundred queries.
 func limit(db *sql.DB, n int) {
