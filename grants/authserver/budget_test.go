@@ -68,8 +68,8 @@ func TestAllocations(t *testing.T) { //nolint:paralleltest // as said
 		most float64
 		run  func()
 	}{
-		{"password", 22, func() { c.send(token, login) }},
-		{"refresh", 33, func() {
+		{"password", 23, func() { c.send(token, login) }},
+		{"refresh", 34, func() {
 			c.send(token, "grant_type=refresh_token&refresh_token="+refresh)
 			refresh = c.member("refresh_token")
 		}},

@@ -42,8 +42,8 @@ func (s *Server) begin(ctx context.Context, c *client, who login, scopes []strin
 	if !c.signs(scopes) {
 		who.auth = time.Time{}
 	}
-	p.rec.Subject, p.rec.Expires, p.rec.Token.Extra = who.subject, p.now.Add(life), c.stateWith(who.auth, p.key)
-	return p, s.write(ctx, c, p, who, p.rec.Expires, refresh)
+	rec := &store.Record{Subject: who.subject, Expires: p.now.Add(life), Token: store.Token{Extra: c.stateWith(who.auth, p.key)}}
+	return p, s.write(ctx, c, p, who, rec, rec.Expires, refresh)
 }
 
 // follow creates a pair that hangs on family. A refresh token is for all that the login is for, even if the access token is not
@@ -53,16 +53,16 @@ func (s *Server) follow(
 ) (*pair, error) {
 	p := newPair(who, scopes, s.now())
 	p.family = family.Handle
-	p.rec.Grant, p.rec.Generation, p.rec.Token.Extra = p.family, generation, c.stateWith(time.Time{}, p.key)
-	return p, s.write(ctx, c, p, who, family.Expires, refresh)
+	rec := &store.Record{Grant: p.family, Generation: generation, Token: store.Token{Extra: c.stateWith(time.Time{}, p.key)}}
+	return p, s.write(ctx, c, p, who, rec, family.Expires, refresh)
 }
 
 // own creates an access token for the client itself: no user, no family, no refresh token.
 func (s *Server) own(ctx context.Context, c *client, scopes []string, key string) (*pair, error) {
 	who := login{subject: c.ID, key: key}
 	p := newPair(who, scopes, s.now())
-	p.rec.Token.Extra = c.stateWith(time.Time{}, key)
-	return p, s.write(ctx, c, p, who, time.Time{}, false)
+	rec := &store.Record{Token: store.Token{Extra: c.stateWith(time.Time{}, key)}}
+	return p, s.write(ctx, c, p, who, rec, time.Time{}, false)
 }
 
 // spend marks rec as used for the pair p, by compare-and-set: of any number of requests with one credential exactly one

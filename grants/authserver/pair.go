@@ -28,7 +28,6 @@ type pair struct {
 	scopes          []string
 	expiry          time.Time
 	refreshExpiry   time.Time
-	rec             store.Record // as it is first written
 	secrets         [2 * 32]byte // of opaque tokens: the access token's, the refresh token's
 	sums            [2 * sha256.Size]byte
 }
@@ -178,9 +177,8 @@ func (s *Server) live(ctx context.Context, token string, purposes ...string) (*s
 	return rec, st, purpose, nil
 }
 
-// write completes p.rec, which says what the pair hangs on, and stores it. until is when its login ends, zero: never.
-func (s *Server) write(ctx context.Context, c *client, p *pair, who login, until time.Time, refresh bool) error {
-	rec := &p.rec
+// write puts p into rec, which says what the pair hangs on, and stores it. until is when its login ends, zero: never.
+func (s *Server) write(ctx context.Context, c *client, p *pair, who login, rec *store.Record, until time.Time, refresh bool) error {
 	p.expiry = earlier(p.now.Add(c.d.AccessTTL), until)
 	if err := s.sign(c, p, who); err != nil {
 		return err
