@@ -20,7 +20,7 @@ func (s *Store) Drop(ctx context.Context, h store.Handle, v store.Version, index
 
 // Open reads what stands in a row.
 func (s *Store) Open(h store.Handle, row string) (*store.Record, error) {
-	return s.open(h.Sum(), row, time.Unix(1, 0))
+	return s.open(h, h.Sum(), []byte(row), time.Unix(1, 0))
 }
 
 // Row is what is written for rec.

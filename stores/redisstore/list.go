@@ -109,7 +109,7 @@ func (s *Store) lives(ctx context.Context, subject string, sums [][32]byte, now 
 	}
 	var recs []*store.Record
 	for i, cmd := range cmds {
-		text, err := cmd.Result()
+		row, err := cmd.Bytes()
 		switch {
 		case errors.Is(err, redis.Nil):
 			if err := s.drop(ctx, sums[i], "", s.subjectKey(sums[i][0], whoIs(subject))); err != nil {
@@ -119,7 +119,7 @@ func (s *Store) lives(ctx context.Context, subject string, sums [][32]byte, now 
 		case err != nil:
 			return nil, err
 		}
-		rec, err := s.open(sums[i], text, now)
+		rec, err := s.open(store.Hashed(sums[i]), sums[i], row, now)
 		switch {
 		case err == nil && rec.Subject == subject:
 			recs = append(recs, rec)

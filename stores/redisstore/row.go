@@ -55,20 +55,17 @@ func due(rec *store.Record) string {
 	return fmt.Sprintf("%0*d", dueSize, min(micro, last))
 }
 
-// open returns the record in what a script or GET said of the row of sum, judged at now.
-func (s *Store) open(sum [32]byte, text any, now time.Time) (*store.Record, error) {
-	row, is := text.(string)
+// open returns the record in the row of sum, judged at now; an empty row holds none.
+func (s *Store) open(h store.Handle, sum [32]byte, row []byte, now time.Time) (*store.Record, error) {
 	switch {
-	case !is:
-		return nil, store.ErrNotFound
 	case len(row) > 0 && row[0] != rowFormat:
 		return nil, errForeign
 	case len(row) < headSize:
 		return nil, store.ErrNotFound
 	}
-	rec, err := s.ring.Open(string(sum[:]), []byte(row[headSize:]), now)
+	rec, err := s.ring.Open(string(sum[:]), row[headSize:], now)
 	if rec != nil {
-		rec.Version, rec.ReadAt, rec.Handle = store.Version(row[1:1+versionSize]), now, store.Hashed(sum)
+		rec.Version, rec.ReadAt, rec.Handle = store.Version(row[1:1+versionSize]), now, h
 	}
 	return rec, err
 }

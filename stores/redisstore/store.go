@@ -88,13 +88,12 @@ func (s *Store) Get(ctx context.Context, h store.Handle) (*store.Record, error) 
 		return nil, store.ErrNotFound
 	}
 	sum := h.Sum()
-	text, now, err := s.read(ctx, sum)
+	row, now, err := s.read(ctx, sum)
 	if err != nil {
 		return nil, failure(ctx, "get", err)
 	}
-	rec, err := s.open(sum, text, now)
+	rec, err := s.open(h, sum, row, now)
 	if rec != nil {
-		rec.Handle = h
 		return rec, err // nil or store.ErrEnded
 	}
 	if !errors.Is(err, store.ErrNotFound) {
@@ -103,12 +102,14 @@ func (s *Store) Get(ctx context.Context, h store.Handle) (*store.Record, error) 
 	return nil, err
 }
 
-// read returns the row of sum, nil if there is none, and the server's time. One server answers two commands in one round
+// read returns the row of sum, empty if there is none, and the server's time. One server answers two commands in one round
 // trip; in a cluster only a script is sure to tell the time of the node that has the row.
-func (s *Store) read(ctx context.Context, sum [32]byte) (any, time.Time, error) {
+func (s *Store) read(ctx context.Context, sum [32]byte) ([]byte, time.Time, error) {
 	single, is := s.client.(*redis.Client)
 	if !is {
-		return s.timed(s.run(ctx, getScript, []string{s.rowKey(sum)}))
+		said, now, err := s.timed(s.run(ctx, getScript, []string{s.rowKey(sum)}))
+		text, _ := said.(string)
+		return []byte(text), now, err
 	}
 	p := single.Pipeline()
 	clock, row := p.Time(ctx), p.Get(ctx, s.rowKey(sum))
@@ -119,7 +120,8 @@ func (s *Store) read(ctx context.Context, sum [32]byte) (any, time.Time, error) 
 	case err != nil:
 		return nil, time.Time{}, err
 	}
-	return row.Val(), s.told(clock.Val().UnixMicro()), nil
+	found, err := row.Bytes() // not a copy: nobody changes it
+	return found, s.told(clock.Val().UnixMicro()), err
 }
 
 // Put implements store.TokenStore in one round trip. It is never sent twice: when the answer is lost the error says so.

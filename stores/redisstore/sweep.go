@@ -124,14 +124,14 @@ func (w *sweeping) deal(ctx context.Context, e dueEntry) (fate, error) {
 		return skipped, context.Cause(ctx)
 	}
 	w.met[e.sum] = true
-	text, now, err := w.read(ctx, e.sum)
+	row, now, err := w.read(ctx, e.sum)
 	if err != nil {
 		return skipped, err
 	}
-	if text == nil { // its TTL took the row, or another sweeper did
+	if len(row) == 0 { // its TTL took the row, or another sweeper did
 		return stale, w.drop(ctx, e.sum, "", w.dueKey(e.sum[0]))
 	}
-	rec, err := w.open(e.sum, text, time.Time{})
+	rec, err := w.open(store.Hashed(e.sum), e.sum, row, time.Time{})
 	switch {
 	case rec == nil && errors.Is(err, store.ErrNotFound): // tampered with: the TTL takes it
 		return skipped, nil
