@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/tokenkeep/tokenkeep/grants/authserver"
 	"github.com/tokenkeep/tokenkeep/grants/jose"
@@ -85,6 +86,35 @@ func FuzzForm(f *testing.F) {
 		}
 		if err == nil && len(values["client_id"]) > 1 && got.json["error"] != "invalid_request" {
 			t.Fatalf("client_id comes %d times: %s", len(values["client_id"]), got.body)
+		}
+	})
+}
+
+// Nothing but the tokens themselves, to the letter, is one of them.
+func FuzzPresentedToken(f *testing.F) {
+	for _, seed := range []string{
+		"ACCESS", "REFRESH", "JWT", "ACCESS ", "IDREFRESH", "ID" + strings.Repeat("A", 43), "e30.eyJqdGkiOiJJRCJ9.AA", "..", "\x00", "",
+	} {
+		f.Add(seed)
+	}
+	signer := newSigner(f, "k1")
+	f.Fuzz(func(t *testing.T, token string) {
+		svc := newService(t, func(set *setup) {
+			set.options.Keys = []*jose.Signer{signer}
+			set.clients[1].Dialect = &authserver.Dialect{Audience: []string{"https://api.example"}}
+		})
+		access, refresh := svc.login()
+		signed := text(t, svc.postAs("other", "other-"+secret, "/token", "grant_type", "client_credentials"), "access_token")
+		token = strings.NewReplacer("ACCESS", access, "REFRESH", refresh, "JWT", signed, "ID", access[:26]).Replace(token)
+		if svc.valid(token) != (token == access || token == signed) {
+			t.Fatalf("%q is valid: %v", token, svc.valid(token))
+		}
+		if token != "" && utf8.ValidString(token) && !strings.Contains(token, "\x00") && len(token) < 30<<10 &&
+			svc.introspects(token) != (token == access || token == refresh) {
+			t.Fatalf("%q is active: %v", token, svc.introspects(token))
+		}
+		if got := svc.refresh(token); (got.StatusCode == 200) != (token == refresh) || got.StatusCode >= 500 {
+			t.Fatalf("%q refreshes: %d", token, got.StatusCode)
 		}
 	})
 }

@@ -65,6 +65,9 @@ var proofs = map[string][]string{
 	"only live access tokens open resources":                             {"TestTokensOfOtherKinds"},
 	"a mount for some dialects serves only their clients":                {"TestAuthorizeOfOneDialect", "TestUluleConnect"},
 	"hostile token and authorize requests":                               {"FuzzToken", "FuzzAuthorize"},
+	"nothing but a token's whole text is believed":                       {"TestOnlyTheSecretIsBelieved", "FuzzPresentedToken"},
+	"a record gives nobody a token, nor one token of a pair the other":   {"TestRecordsOfPairs"},
+	"a revocation that is answered has happened":                         {"TestStoreFailures", "TestRevocationDuringARefresh"},
 	"a subject's logins end all at once":                                 {"TestEndSubject", "TestEndSubjectOfManyLogins"},
 	"wrong settings are told all at once":                                {"TestFaultsAllAtOnce", "TestRefusedStoresAndIssuers", "TestSignedTokensNeedAnIssuer", "TestDeviceNeedsAPage"},
 }
