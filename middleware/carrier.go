@@ -14,7 +14,7 @@ const formLimit = 1 << 20
 // present finds the one token that the request carries, wherever the options allow one (RFC 6750 section 2). What they
 // do not allow is invisible: neither used nor an error.
 func (g *Guard[U]) present(w http.ResponseWriter, r *http.Request) (string, *denial) {
-	token, refused := g.bearer(r.Header["Authorization"])
+	token, refused := bearer(r.Header["Authorization"], g.o.TokenLimit)
 	if !g.o.FormToken && !g.o.InsecureQueryToken || refused != nil && refused != denyNoToken {
 		return token, refused
 	}

@@ -83,10 +83,7 @@ func malformed(text string) *denial {
 	return denied(denial{kind: ErrInvalidRequest, status: http.StatusBadRequest, code: "invalid_request", text: text})
 }
 
-const (
-	notValid   = "the token is not valid"
-	lacksScope = "the token lacks a required scope"
-)
+const notValid = "the token is not valid"
 
 var (
 	denyNoToken      = denied(denial{kind: ErrNoToken, status: http.StatusUnauthorized, anonymous: true})
@@ -97,7 +94,7 @@ var (
 	denyInvalidToken = denied(denial{kind: ErrInvalidToken, status: http.StatusUnauthorized, code: "invalid_token", text: notValid, over: true})
 	denyExpired      = denied(denial{kind: ErrInvalidToken, status: http.StatusUnauthorized, code: "invalid_token", text: notValid})
 	denySession      = denied(denial{kind: ErrInvalidToken, status: http.StatusUnauthorized, code: "invalid_token", text: notValid, anonymous: true})
-	denyScope        = denied(denial{kind: ErrInsufficientScope, status: http.StatusForbidden, code: "insufficient_scope", text: lacksScope})
+	denyScope        = denied(denial{kind: ErrInsufficientScope, status: http.StatusForbidden, code: "insufficient_scope", text: "the token lacks a required scope"})
 	denyForbidden    = denied(denial{kind: ErrForbidden, status: http.StatusForbidden, code: "access_denied"})
 	denyCrossOrigin  = denied(denial{kind: ErrForbidden, status: http.StatusForbidden, code: "access_denied", text: "the request comes from another origin"})
 	denyUnavailable  = denied(denial{kind: ErrUnavailable, status: http.StatusServiceUnavailable, code: "temporarily_unavailable"})
@@ -164,7 +161,7 @@ func (g *Guard[U]) challenge(d *denial) string {
 	if g.metadata.url != "" && d.status != http.StatusBadRequest {
 		metadata = `, resource_metadata="` + g.metadata.url + `"`
 	}
-	return g.realm + d.params + scope + metadata
+	return g.bearer + d.params + scope + metadata // bearer is the scheme and the realm
 }
 
 // retryAfter is in seconds: what the cause asks for, within an hour, else a short while.

@@ -20,12 +20,10 @@ type Guard[U any] struct {
 	verifier Verifier
 	resolve  func(context.Context, *store.Record) (U, error)
 	o        Options
-	realm    string // how every challenge begins
+	bearer   string // how every challenge begins
 	metadata metadata
 	key      *identityKey
 	isNil    func(U) bool // nil: no U is
-
-	readsTokens bool
 }
 
 // New returns the guard that asks v about credentials and resolve about users. resolve runs once a request, after the
@@ -49,10 +47,9 @@ func New[U any](v Verifier, resolve func(ctx context.Context, rec *store.Record)
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	realm := "Bearer realm=" + quote(opts.Realm)
+	bearer := "Bearer realm=" + quote(opts.Realm)
 	return &Guard[U]{
-		verifier: v, resolve: resolve, o: opts, realm: realm, metadata: meta, key: new(identityKey), isNil: nilCheck[U](),
-		readsTokens: readsTokens(v, &opts),
+		verifier: v, resolve: resolve, o: opts, bearer: bearer, metadata: meta, key: new(identityKey), isNil: nilCheck[U](),
 	}, nil
 }
 
@@ -202,7 +199,7 @@ func (g *Guard[U]) authenticate(w http.ResponseWriter, r *http.Request) (visitor
 	if refused != nil {
 		return visitor[U]{}, refused
 	}
-	rec, refused := g.verify(r.Context(), token)
+	rec, refused := verified(g.verifier.Verify(r.Context(), token))
 	if refused != nil {
 		return visitor[U]{}, refused
 	}

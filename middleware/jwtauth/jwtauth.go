@@ -11,7 +11,6 @@ import (
 	"github.com/tokenkeep/tokenkeep/grants/jose"
 	"github.com/tokenkeep/tokenkeep/middleware"
 	"github.com/tokenkeep/tokenkeep/middleware/internal/facts"
-	"github.com/tokenkeep/tokenkeep/middleware/internal/strict"
 	"github.com/tokenkeep/tokenkeep/store"
 )
 
@@ -36,11 +35,7 @@ type Verifier struct {
 	keys       interface{ Generation() uint64 } // nil: the keys never change
 	generation atomic.Uint64                    // of what is remembered
 	seen       *facts.Cache[*known]
-	mark
 }
-
-// mark: base64url and two dots are all that a signed token can be made of, and package jose accepts nothing else.
-type mark = strict.Mark
 
 var _ middleware.Verifier = (*Verifier)(nil)
 
@@ -95,7 +90,6 @@ func New(v *jose.Verifier, o *Options) (*Verifier, error) {
 		return nil, err
 	}
 	w.seen = facts.New[*known](most)
-	w.mark = strict.Of(w)
 	return w, nil
 }
 
