@@ -14,12 +14,23 @@ import (
 )
 
 // TestGroup_neighbours has some of many parallel writes fail, and each failure undo the transaction it happens in, as a
-// full disk does: what is acknowledged is there, what failed is not, and none fails because of another.
+// full disk does, or leave it open: what is acknowledged is there, also for another process, what failed is not, and none
+// fails because of another.
 func TestGroup_neighbours(t *testing.T) {
 	t.Parallel()
-	s := newFile(t)
+	for _, kind := range []string{"ROLLBACK", "ABORT"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			neighbours(t, kind)
+		})
+	}
+}
+
+func neighbours(t *testing.T, kind string) {
+	path, ring := filepath.Join(t.TempDir(), "tokens.db"), newRing(t)
+	s, other := open(t, path, ring, nil), open(t, path, ring, nil)
 	_, err := s.Writer().Exec(`CREATE TRIGGER too_large BEFORE INSERT ON tokenkeep_records WHEN length(NEW.data) > 5000
-		BEGIN SELECT RAISE(ROLLBACK, 'no room for this one'); END`)
+		BEGIN SELECT RAISE(` + kind + `, 'no room for this one'); END`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +59,7 @@ func TestGroup_neighbours(t *testing.T) {
 	close(start)
 	wg.Wait()
 	for i := range n {
-		rec, err := s.Get(t.Context(), store.Key(strconv.Itoa(i)))
+		rec, err := other.Get(t.Context(), store.Key(strconv.Itoa(i)))
 		switch {
 		case large(i) && err != store.ErrNotFound:
 			t.Errorf("write %d failed and is there: %v", i, err)
