@@ -18,10 +18,10 @@ func (s *Server) reused(
 				return s.again(c, who, rec, st, scopes)
 			}
 		case GraceSibling:
-			return s.succeed(ctx, c, family, who, rec, scopes)
+			return s.follow(ctx, c, family, who, rec, scopes, true)
 		case GracePrevious:
 			if generation(rec)+1 >= family.Generation {
-				return s.succeed(ctx, c, family, who, rec, scopes)
+				return s.follow(ctx, c, family, who, rec, scopes, true)
 			}
 		case GraceNewest:
 			if p, err := s.replace(ctx, c, family, who, rec, st, scopes); !errors.Is(err, errUsed) {
@@ -30,7 +30,7 @@ func (s *Server) reused(
 		}
 	}
 	if c.d.Rotation == RotateAndRevoke {
-		if err := s.end(ctx, family.Handle); err != nil {
+		if err := s.end(ctx, familyKey(rec)); err != nil {
 			return nil, err
 		}
 		return nil, invalidGrant("the refresh token was used before: the login it belongs to has ended")
@@ -80,7 +80,7 @@ func (s *Server) replace(
 	if err := s.retire(ctx, st.By); err != nil {
 		return nil, err
 	}
-	p, err := s.succeed(ctx, c, family, who, rec, scopes)
+	p, err := s.follow(ctx, c, family, who, rec, scopes, true)
 	if err != nil {
 		return nil, err
 	}
@@ -119,23 +119,23 @@ func (s *Server) retire(ctx context.Context, id string) error {
 	}
 }
 
-// advance tells the family that a token of generation has been issued in its turn.
-func (s *Server) advance(ctx context.Context, family *store.Record, generation uint64) error {
-	for family.Generation < generation {
-		family.Generation, family.Updated = generation, s.now()
-		_, err := s.tokens.Put(ctx, family.Handle, family)
-		if !errors.Is(err, store.ErrConflict) {
-			if errors.Is(err, store.ErrNotFound) {
-				return invalidGrant("the refresh token is unknown, expired or revoked")
+// advance tells the family at h that a token of generation has been issued in its turn.
+func (s *Server) advance(ctx context.Context, h store.Handle, generation uint64) error {
+	for {
+		family, err := s.tokens.Get(ctx, h)
+		if err == nil {
+			if family.Generation >= generation {
+				return nil
 			}
-			return err
+			family.Generation, family.Updated = generation, s.now()
+			_, err = s.tokens.Put(ctx, h, family)
 		}
-		switch family, err = s.tokens.Get(ctx, family.Handle); {
+		switch {
+		case errors.Is(err, store.ErrConflict):
 		case errors.Is(err, store.ErrNotFound):
 			return invalidGrant("the refresh token is unknown, expired or revoked")
-		case err != nil:
+		default:
 			return err
 		}
 	}
-	return nil
 }

@@ -1,6 +1,7 @@
 package authserver_test
 
 import (
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -45,6 +46,11 @@ func TestKindsOfRotation(t *testing.T) {
 			[]string{"a b", "a c", "b d", "a -", "c e", "b f", "d g", "b -", "wait", "d -", "e h"}, "abcdefgh",
 		},
 		{
+			"P1d a sibling that comes late does not turn the generations back",
+			authserver.Dialect{Rotation: authserver.RotateOnly, Grace: grace, GraceRule: authserver.GracePrevious},
+			[]string{"a b", "a c", "b d", "d e", "c f", "b -", "e g"}, "abcdefg",
+		},
+		{
 			"P2 refuses", authserver.Dialect{Rotation: authserver.RotateOnly},
 			[]string{"a b", "a -", "b c", "a -", "b -"}, "abc",
 		},
@@ -65,41 +71,43 @@ func TestKindsOfRotation(t *testing.T) {
 			[]string{"a b", "a c", "c d", "a - d", "b -"}, "",
 		},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				svc := newService(t, withDialect(tt.dialect))
-				access, refresh := map[string]string{}, map[string]string{}
-				access["a"], refresh["a"] = svc.login()
-				for i, step := range tt.steps {
-					use, gets, _ := strings.Cut(step, " ")
-					if use == "wait" {
-						time.Sleep(grace)
-						continue
-					}
-					got := svc.refresh(refresh[use])
-					if gets, dead, _ := strings.Cut(gets, " "); gets == "-" {
-						got.want(t, 400, "invalid_grant")
-						if dead != "" && svc.valid(access[dead]) {
-							t.Errorf("step %d, %s: the access token of %s lives on", i, step, dead)
+		for _, views := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, views %v", tt.name, views), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					svc := newService(t, func(set *setup) { set.clients[0].Dialect, set.views = &tt.dialect, views })
+					access, refresh := map[string]string{}, map[string]string{}
+					access["a"], refresh["a"] = svc.login()
+					for i, step := range tt.steps {
+						use, gets, _ := strings.Cut(step, " ")
+						if use == "wait" {
+							time.Sleep(grace)
+							continue
 						}
-						continue
+						got := svc.refresh(refresh[use])
+						if gets, dead, _ := strings.Cut(gets, " "); gets == "-" {
+							got.want(t, 400, "invalid_grant")
+							if dead != "" && svc.valid(access[dead]) {
+								t.Errorf("step %d, %s: the access token of %s lives on", i, step, dead)
+							}
+							continue
+						}
+						token := text(t, got, "refresh_token")
+						for name, other := range refresh {
+							if (name == gets) != (other == token) {
+								t.Errorf("step %d, %s: got %s: %v", i, step, name, other == token)
+							}
+						}
+						access[gets], refresh[gets] = text(t, got, "access_token"), token
 					}
-					token := text(t, got, "refresh_token")
-					for name, other := range refresh {
-						if (name == gets) != (other == token) {
-							t.Errorf("step %d, %s: got %s: %v", i, step, name, other == token)
+					for name := range refresh {
+						if svc.valid(access[name]) != strings.Contains(tt.live, name) {
+							t.Errorf("the access token of %s is valid: %v", name, svc.valid(access[name]))
 						}
 					}
-					access[gets], refresh[gets] = text(t, got, "access_token"), token
-				}
-				for name := range refresh {
-					if svc.valid(access[name]) != strings.Contains(tt.live, name) {
-						t.Errorf("the access token of %s is valid: %v", name, svc.valid(access[name]))
-					}
-				}
+				})
 			})
-		})
+		}
 	}
 }
 

@@ -58,6 +58,7 @@ type setup struct {
 	clients []authserver.Client
 	options authserver.Options
 	delay   time.Duration
+	views   bool // the store is memstore itself, which shows records without copies
 }
 
 func newService(t *testing.T, change func(*setup)) *service {
@@ -76,7 +77,11 @@ func newService(t *testing.T, change func(*setup)) *service {
 		change(set)
 	}
 	svc.tokens = &slowStore{Store: tokens, delay: set.delay}
-	if svc.Server, err = authserver.New(svc.tokens, users, set.clients, &set.options); err != nil {
+	used := store.TokenStore(svc.tokens)
+	if set.views {
+		used = tokens
+	}
+	if svc.Server, err = authserver.New(used, users, set.clients, &set.options); err != nil {
 		t.Fatal(err)
 	}
 	svc.mux.Handle("/token", svc.Token())

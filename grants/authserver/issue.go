@@ -46,15 +46,15 @@ func (s *Server) begin(ctx context.Context, c *client, who login, scopes []strin
 	return p, s.write(ctx, c, p, who, rec, rec.Expires, refresh)
 }
 
-// follow creates a pair that hangs on family. A refresh token is for all that the login is for, even if the access token is not
+// follow creates a pair that hangs on family as the one in rec does. A refresh token is for all that the login is for, even if the access token is not
 // (RFC 6749 section 6).
 func (s *Server) follow(
-	ctx context.Context, c *client, family *store.Record, who login, scopes []string, generation uint64, refresh bool,
+	ctx context.Context, c *client, family *store.Record, who login, rec *store.Record, scopes []string, refresh bool,
 ) (*pair, error) {
 	p := newPair(who, scopes, s.now())
-	p.family = family.Handle
-	rec := &store.Record{Grant: p.family, Generation: generation, Token: store.Token{Extra: c.stateWith(time.Time{}, p.key)}}
-	return p, s.write(ctx, c, p, who, rec, family.Expires, refresh)
+	p.family = familyKey(rec)
+	next := &store.Record{Grant: p.family, Generation: generation(rec) + 1, Token: store.Token{Extra: c.stateWith(time.Time{}, p.key)}}
+	return p, s.write(ctx, c, p, who, next, family.Expires, refresh)
 }
 
 // own creates an access token for the client itself: no user, no family, no refresh token.

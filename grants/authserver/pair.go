@@ -125,10 +125,15 @@ func (s *Server) find(ctx context.Context, token string, purposes ...string) (re
 	return nil, state{}, "", store.ErrNotFound
 }
 
-// familyOf returns the live family that the pair in rec hangs on: rec itself, if it is a login's first.
+// familyOf returns the live family that the pair in rec hangs on, to be read only: rec itself, if it is a login's first.
 func (s *Server) familyOf(ctx context.Context, rec *store.Record) (*store.Record, error) {
 	if rec.Grant.IsZero() {
 		return rec, nil
+	}
+	if s.viewer != nil {
+		if family, _ := s.viewer.View(ctx, rec.Grant); family != nil {
+			return family, nil
+		}
 	}
 	return s.tokens.Get(ctx, rec.Grant)
 }

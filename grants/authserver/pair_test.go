@@ -180,3 +180,37 @@ func TestWrites(t *testing.T) {
 		}
 	}
 }
+
+// A store that shows its records to readers is not written to by them, and a login that ends is not seen any more.
+func TestViewedFamilies(t *testing.T) {
+	t.Parallel()
+	svc := newService(t, func(set *setup) { set.views = true })
+	first, refresh := svc.login()
+	next := svc.refresh(refresh)
+	access, last := text(t, next, "access_token"), text(t, next, "refresh_token")
+	for range 3 { // of the second pair, so the family is looked at
+		told, err := svc.Verify(t.Context(), access)
+		if err != nil || told.Subject != "user-1" || strings.Join(told.Token.Scopes, " ") != "read write" {
+			t.Fatalf("%v, %v", told, err)
+		}
+		told.Subject, told.Token.Scopes[0], told.Token.Extra[0] = "changed", "changed", 'x'
+		if got := svc.refresh(last, "scope", "read"); text(t, got, "scope") != "read" {
+			t.Errorf("scope %v", got.json["scope"])
+		} else {
+			last = text(t, got, "refresh_token")
+		}
+	}
+	if got := svc.refresh(last); text(t, got, "scope") != "read write" {
+		t.Errorf("scope %v", got.json["scope"])
+	}
+	if svc.stored(access).Grant != svc.stored(last).Grant || !svc.stored(last).Grant.IsKey() {
+		t.Error("a pair does not hang on its family's Key")
+	}
+	if err := svc.EndSubject(t.Context(), "user-1"); err != nil {
+		t.Fatal(err)
+	}
+	if svc.valid(first) || svc.valid(access) || svc.introspects(last) {
+		t.Error("a login that has ended is seen")
+	}
+	svc.refresh(last).want(t, 400, "invalid_grant")
+}

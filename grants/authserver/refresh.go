@@ -44,7 +44,7 @@ func (s *Server) refreshOnce(ctx context.Context, req *request, text string) (*p
 		return s.reused(ctx, c, family, who, rec, st, scopes)
 	}
 	if c.d.Rotation == RotateNever {
-		p, err := s.follow(ctx, c, family, who, scopes, 0, false)
+		p, err := s.follow(ctx, c, family, who, rec, scopes, false)
 		if err != nil {
 			return nil, err
 		}
@@ -53,7 +53,7 @@ func (s *Server) refreshOnce(ctx context.Context, req *request, text string) (*p
 		return p, nil
 	}
 	// All is written, and unknown to anybody, before the old token is spent: a failure on the way spends nothing.
-	p, err := s.succeed(ctx, c, family, who, rec, scopes)
+	p, err := s.follow(ctx, c, family, who, rec, scopes, true)
 	if err != nil {
 		return nil, err
 	}
@@ -67,19 +67,12 @@ func (s *Server) refreshOnce(ctx context.Context, req *request, text string) (*p
 		return nil, err
 	}
 	if c.d.GraceRule == GracePrevious {
-		if err := s.advance(ctx, family, generation(rec)+1); err != nil {
+		if err := s.advance(ctx, familyKey(rec), generation(rec)+1); err != nil {
 			return nil, err
 		}
 	}
 	s.remember(ctx, c, family, p)
 	return p, nil
-}
-
-// succeed creates the pair that follows the one in rec.
-func (s *Server) succeed(
-	ctx context.Context, c *client, family *store.Record, who login, rec *store.Record, scopes []string,
-) (*pair, error) {
-	return s.follow(ctx, c, family, who, scopes, generation(rec)+1, true)
 }
 
 // refreshToken returns the record of a refresh token, spent or not, and its live family, if both are c's.

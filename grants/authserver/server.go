@@ -79,6 +79,7 @@ type Options struct {
 // other users or another Issuer must not: their tokens would be good at each other's resources.
 type Server struct {
 	tokens   store.TokenStore
+	viewer   store.Viewer // nil: tokens is none
 	users    Users
 	dialects map[*Dialect]*dialect
 	clients  map[string]*client
@@ -119,6 +120,8 @@ func New(tokens store.TokenStore, users Users, clients []Client, o *Options) (*S
 	add := func(format string, args ...any) { errs = append(errs, fmt.Errorf("authserver: "+format, args...)) }
 	if tokens == nil {
 		add("tokens: nil")
+	} else if v, ok := tokens.(store.Viewer); ok && v.Viewed() == tokens {
+		s.viewer = v
 	} else if _, ok := tokens.(store.Stateless); ok {
 		add("tokens: %T cannot compare-and-set, so codes could be used twice", tokens)
 	}
