@@ -12,7 +12,8 @@ import (
 type Version string
 
 // Record is a grant, or a session that points to one, as stored. It prints its ID, provider and times only. A Record
-// is a plain value: whoever holds one may change it, nobody else sees that before Put.
+// that Get or Put returned is the caller's own: nobody else sees what becomes of it before Put. One that a verifier or a
+// [Viewer] returned is for reading; a Clone of it may be changed.
 type Record struct {
 	ID         string // random, stable for the record's life: what to log, and to key own tables by
 	Generation uint64 // refreshes so far
