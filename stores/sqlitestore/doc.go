@@ -11,8 +11,7 @@
 // The write-ahead log, so that reads never wait for a write; one connection that writes and several that only read;
 // waiting for other processes instead of failing with "database is locked"; immediate transactions; file mode 0600 for
 // the database, its log and its index; and the table. What is acknowledged is on the disk: synchronous is FULL unless
-// [Options] say otherwise. Writes that arrive during another one share the next commit. Each connection keeps up to
-// 16 MB of the file's pages in memory.
+// [Options] say otherwise. Writes that arrive during another one share the next commit.
 //
 // With cgo the driver is github.com/mattn/go-sqlite3, without it modernc.org/sqlite; files are the same.
 //

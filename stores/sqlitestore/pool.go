@@ -69,9 +69,9 @@ func newPool(ctx context.Context, path string, o *Options) (*pool, error) {
 	p := &pool{
 		write: sql.OpenDB(&connector{dsn: dsn, pragmas: []string{
 			// A write is tried again beyond this, and sees in between whether its caller still waits.
-			"busy_timeout=250", "journal_mode=WAL", "synchronous=" + level, "journal_size_limit=67108864", cacheSize,
+			"busy_timeout=250", "journal_mode=WAL", "synchronous=" + level, "journal_size_limit=67108864",
 		}}),
-		read: sql.OpenDB(&connector{dsn: dsn, pragmas: []string{"busy_timeout=10000", "query_only=1", cacheSize}}),
+		read: sql.OpenDB(&connector{dsn: dsn, pragmas: []string{"busy_timeout=10000", "query_only=1"}}),
 	}
 	limit(p.write, 1)
 	limit(p.read, max(4, runtime.GOMAXPROCS(0)))
@@ -85,10 +85,6 @@ func newPool(ctx context.Context, path string, o *Options) (*pool, error) {
 	}
 	return p, nil
 }
-
-// cacheSize lets a connection keep ten thousand records, or what is above the leaves of some millions: 16 MB instead of
-// two, which it takes only as far as the file is that large.
-const cacheSize = "cache_size=-16000"
 
 // limit has a pool keep n connections for ever: opening one costs more than a hundred queries.
 func limit(db *sql.DB, n int) {
