@@ -93,8 +93,8 @@ func NewKey() []byte {
 	return b
 }
 
-// Compact returns a ring with the same keys whose [Ring.Seal] deflates records above 512 bytes, as long as that makes
-// them smaller. Every ring opens them. It is for cookies, where each byte travels with each request. Compression next to text that an
+// Compact returns a ring with the same keys whose [Ring.Seal] deflates records above 2,700 bytes, as long as that makes
+// them smaller: those that would need more than one cookie. Every ring opens them. Compression next to text that an
 // attacker chooses can betray secrets by the length; a record is sealed at login and at refresh only, never per request.
 func (r *Ring) Compact() *Ring { return &Ring{core: r.core, compact: true} }
 

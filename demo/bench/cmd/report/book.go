@@ -50,7 +50,7 @@ func book(full, quick bool) []chapter {
 				"go-oauth2 and scs have no compare-and-set: their replacement is a write. Redis' floor sends one plain command, ours a script that compares. What a sweep does to the loads beside it: `go test -bench Sweep ./stores/sqlitestore`.",
 			join(records.SQLite(1000), records.Mixed(1000), records.Memory(1000), records.Heap(heap), records.Servers(1000))},
 		{"4. Encrypted cookie",
-			"The payload is random text. Everybody binds the cookie's name and an expiry. Refused by all: a changed character anywhere, another name, an expired one. \"A whole record\" is what a browser of ours gets: fields encoded, and deflated above 512 bytes.",
+			"The payload is random text. Everybody binds the cookie's name and an expiry. Refused by all: a changed character anywhere, another name, an expired one. \"A whole record\" is what a browser of ours gets: fields encoded, and deflated where it would need more than one cookie.",
 			join(jar.Rows(200), jar.Rows(2048), jar.Rotated())},
 		{"5. Calling out with a kept token, and refreshing it",
 			"Requests go to a stub. In a storm 1,000 callers meet an expired token at once; the provider takes 20 ms, rotates refresh tokens and raises an alarm when one is used twice. Down: connections are refused after 2.5 ms. Deadline: a caller who waits at most 20 ms while another one's refresh takes 300.",
