@@ -93,10 +93,15 @@ func (r *reader) member(m *member) bool {
 	return ok
 }
 
-// taken says whether a member has this name already, in whatever case.
+// taken says whether a member has this name already, in whatever case. A third name of one hash passes for taken: such
+// names are made on purpose, so that each is unescaped and compared with all.
 func taken(text string, members []member, name string, fold uint32) bool {
+	alike := 0
 	for i := range members {
-		if members[i].fold == fold && strings.EqualFold(members[i].nameIn(text), name) {
+		if members[i].fold != fold {
+			continue
+		}
+		if alike++; alike > 1 || strings.EqualFold(members[i].nameIn(text), name) {
 			return true
 		}
 	}
@@ -114,8 +119,9 @@ func foldedHash(name string) (h uint32, lower bool) {
 		}
 		if 'A' <= c && c <= 'Z' {
 			lower = false
+			c |= 0x20
 		}
-		h = (h ^ uint32(c|0x20)) * hashPrime
+		h = (h ^ uint32(c)) * hashPrime
 	}
 	return h, lower
 }
@@ -128,7 +134,7 @@ func foldedRunes(name string) uint32 {
 		if c >= utf8.RuneSelf {
 			c = firstOfFold(c)
 		}
-		if c < utf8.RuneSelf {
+		if 'A' <= c && c <= 'Z' {
 			c |= 0x20
 		}
 		h = (h ^ uint32(c)) * hashPrime
