@@ -3,6 +3,7 @@ package memstore
 import (
 	"encoding/binary"
 	"math/bits"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -146,7 +147,7 @@ func (e *entry) record(h store.Handle, now time.Time) *store.Record {
 		}
 	}
 	if packed := e.part(textScopes); packed != "" {
-		rec.Token.Scopes = unpack(scopes, packed)
+		rec.Token.Scopes = slices.Clip(unpack(scopes, packed)) // or requests that are shown rec would append to one place
 	}
 	return rec
 }

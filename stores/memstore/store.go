@@ -2,10 +2,11 @@ package memstore
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/bits"
-	"math/rand/v2"
 	"sync/atomic"
 	"time"
 
@@ -78,7 +79,9 @@ func newStore(maxRecords int, now func() time.Time) *Store {
 	n := min(maxShards, 1<<bits.Len(uint(maxRecords/perShard)))
 	s := &Store{max: int64(maxRecords), shards: make([]shard, n)}
 	s.clock.init(now)
-	s.versions.Store(rand.Uint64())
+	var anywhere [8]byte
+	rand.Read(anywhere[:])
+	s.versions.Store(binary.LittleEndian.Uint64(anywhere[:]))
 	s.subjects.init(n)
 	s.views = make(views, n*viewsPerShard)
 	return s
