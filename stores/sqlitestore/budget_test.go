@@ -27,7 +27,7 @@ func TestAllocations(t *testing.T) {
 		most float64
 		call func() error
 	}{
-		{"Get", 15, func() error { _, err := s.Get(t.Context(), h); return err }},
+		{"Get", 13, func() error { _, err := s.Get(t.Context(), h); return err }},
 		{"replace", 22, func() error { rec, err = s.Put(t.Context(), h, rec); return err }},
 	} {
 		if got := testing.AllocsPerRun(100, func() {

@@ -14,6 +14,10 @@ import (
 type conn struct {
 	driverConn
 	stmts map[string]driverStmt
+
+	// What pair passes to the driver and back, so that not each call allocates it.
+	key [1]driver.NamedValue
+	row [2]driver.Value
 }
 
 // driverConn is what both drivers' connections can do.
@@ -37,7 +41,7 @@ func newConn(c driver.Conn) (*conn, error) {
 	if !ok {
 		return nil, errors.Join(fmt.Errorf("%T is no connection to SQLite", c), c.Close())
 	}
-	return &conn{able, map[string]driverStmt{}}, nil
+	return &conn{driverConn: able, stmts: map[string]driverStmt{}}, nil
 }
 
 // Close implements driver.Conn. SQLite keeps a file open until the last statement has gone.
@@ -98,24 +102,29 @@ func (c *conn) pair(query string, key []byte) (a, b []byte, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	rows, err := st.QueryContext(context.Background(), named([]any{key}))
+	c.key[0], c.row = driver.NamedValue{Ordinal: 1, Value: key}, [2]driver.Value{}
+	rows, err := st.QueryContext(context.Background(), c.key[:])
 	if err != nil {
 		return nil, nil, err
 	}
 	defer rows.Close()
-	var row [2]driver.Value
-	switch err := rows.Next(row[:]); {
+	switch err := rows.Next(c.row[:]); {
 	case err == io.EOF:
 		return nil, nil, nil
 	case err != nil:
 		return nil, nil, err
 	}
-	a, isA := row[0].([]byte)
-	b, isB := row[1].([]byte)
-	if !isA || !isB {
-		return nil, nil, fmt.Errorf("malformed row: %T and %T where blobs belong", row[0], row[1])
+	return blob(c.row[0]), blob(c.row[1]), nil
+}
+
+// blob returns what stands in a column of blobs, never nil. SQLite lets anything stand there: what is neither bytes nor
+// text is none of ours, and as good as nothing.
+func blob(v driver.Value) []byte {
+	if b, is := v.([]byte); is && b != nil {
+		return b
 	}
-	return a, b, nil
+	text, _ := v.(string)
+	return []byte(text)
 }
 
 // named passes arguments on as they are: they have a driver's types already.

@@ -281,3 +281,29 @@ func TestLocked(t *testing.T) {
 		t.Errorf("Put that had to wait: %v", err)
 	}
 }
+
+// TestForeignTypes: SQLite lets any type stand in a column. What was never sealed is nobody's record; a version that no
+// store has minted says that the table is damaged.
+func TestForeignTypes(t *testing.T) {
+	t.Parallel()
+	s := newFile(t)
+	h := store.Key("a")
+	if _, err := s.Put(t.Context(), h, &store.Record{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, value := range []string{"'text'", "4711", "1.5", "x''", "CAST(data AS TEXT)"} {
+		if _, err := s.Writer().Exec("UPDATE tokenkeep_records SET data = " + value); err != nil {
+			t.Fatal(err)
+		}
+		if rec, err := s.Get(t.Context(), h); rec != nil || err != store.ErrNotFound {
+			t.Errorf("data %s: %v, %v, want ErrNotFound", value, rec, err)
+		}
+	}
+	for _, value := range []string{"4711", "1.5", "x''", "'short'"} {
+		if _, err := s.Writer().Exec("UPDATE tokenkeep_records SET version = " + value); err != nil {
+			t.Fatal(err)
+		}
+		_, err := s.Get(t.Context(), h)
+		says(t, err, "get", "malformed row")
+	}
+}
