@@ -2,13 +2,14 @@ package app
 
 import (
 	"bytes"
+	"crypto/rand"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"io"
 	"log/slog"
 	"maps"
-	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"strings"
@@ -33,7 +34,7 @@ func (t trouble) before(next http.Handler, logger *slog.Logger) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		began, luck, fault := time.Now(), rand.Float64(), "none"
+		began, luck, fault := time.Now(), luck(), "none"
 		sent := peek(w, r)
 		time.Sleep(t.latency / 2)
 		answer := &held{header: http.Header{}, status: http.StatusOK}
@@ -55,6 +56,13 @@ func (t trouble) before(next http.Handler, logger *slog.Logger) http.Handler {
 			"status", answer.status, "fault", fault)
 		answer.release(w)
 	})
+}
+
+// luck is from 0 up to 1.
+func luck() float64 {
+	var b [8]byte
+	rand.Read(b[:])
+	return float64(binary.BigEndian.Uint64(b[:])>>11) / (1 << 53)
 }
 
 // peek reads the form that the handler after us reads again.
