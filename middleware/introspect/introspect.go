@@ -180,7 +180,8 @@ func (in *told) read(provider string) {
 		in.wrongKind = "the token is bound to a key"
 	}
 	in.rec = &store.Record{Subject: in.Subject, Provider: provider, Token: store.Token{
-		TokenType: in.TokenType, Scopes: in.Scopes, Expiry: in.Expiry, Extra: in.Claims,
+		TokenType: in.TokenType, Expiry: in.Expiry,
+		Scopes: slices.Clip(in.Scopes), Extra: slices.Clip(in.Claims), // or requests would append to one place
 	}}
 	in.rec.ID, _ = is.ID.(string)
 	if t := in.TokenType; t != "" && !strings.EqualFold(t, "bearer") && !strings.EqualFold(t, "access_token") {
