@@ -24,9 +24,10 @@ func (c *client) answer(p *pair) answer {
 	a := answer{
 		AccessToken: p.access.Reveal(),
 		TokenType:   c.tokenType(p.key),
-		ExpiresIn:   seconds(p.expiry.Sub(p.now)),
-		IDToken:     p.idToken,
-		Scope:       strings.Join(p.scopes, " "),
+		// Within a grace, the same token may be told in its last second; 0 is "not known" to many clients.
+		ExpiresIn: max(1, seconds(p.expiry.Sub(p.now))),
+		IDToken:   p.idToken,
+		Scope:     strings.Join(p.scopes, " "),
 	}
 	if d.Expires {
 		a.Expires = p.expiry.Unix()

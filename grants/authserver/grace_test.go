@@ -188,6 +188,23 @@ func TestGraceOfAnEndedLogin(t *testing.T) {
 	}
 }
 
+// The same answer again, in the access token's last second: a client that took 0 for "not known" would keep a
+// dead token.
+func TestGraceTellsALifetime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		svc := newService(t, withDialect(authserver.Dialect{Rotation: authserver.RotateOnly, Grace: 5 * time.Second, AccessTTL: 5 * time.Second}))
+		_, token := svc.login()
+		first := svc.refresh(token)
+		time.Sleep(4500 * time.Millisecond)
+		again := svc.refresh(token)
+		if text(t, again, "access_token") != text(t, first, "access_token") || again.json["expires_in"] != 1.0 {
+			t.Errorf("expires_in %v, want the same token for 1 s", again.json["expires_in"])
+		}
+		svc.refresh(text(t, again, "refresh_token")).want(t, 200, "")
+	})
+}
+
 // Whatever call of the store fails, before or after its effect, while a spent token is used again within the grace: the
 // next use gets a pair that works.
 func TestGraceStoreFailures(t *testing.T) {
