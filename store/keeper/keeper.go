@@ -49,9 +49,6 @@ func New(tokens store.TokenStore, r Refresher, o *Options) (*Keeper, error) {
 	if p, ok := r.(interface{ Providers() []string }); ok {
 		k.providers = p.Providers()
 	}
-	if v, ok := tokens.(store.Viewer); ok && v.Viewed() == tokens {
-		k.viewer = v
-	}
 	if s, ok := tokens.(store.Stateless); ok {
 		k.coord = &graves{s.Coordinator()}
 		if k.coord.TokenStore == nil {
@@ -59,6 +56,8 @@ func New(tokens store.TokenStore, r Refresher, o *Options) (*Keeper, error) {
 		} else if _, ok := k.coord.TokenStore.(store.Stateless); ok {
 			err = errors.Join(err, errors.New("keeper: the stateless store's coordinator is itself stateless"))
 		}
+	} else if v, ok := tokens.(store.Viewer); ok && v.Viewed() == tokens {
+		k.viewer = v // which knows of every logout, unlike a stateless one
 	}
 	if err != nil {
 		return nil, err
