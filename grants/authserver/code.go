@@ -54,8 +54,11 @@ func (s *Server) redeemOnce(ctx context.Context, req *request, h store.Handle) (
 	if err != nil {
 		return nil, err
 	}
-	// The spent code lives on as long as the access token, for a second use to find the family.
-	rec.Grant, rec.Expires = p.family, p.expiry
+	// The spent code lives on at least as long as the access token, for a second use to find the family.
+	rec.Grant = p.family
+	if p.expiry.After(rec.Expires) {
+		rec.Expires = p.expiry
+	}
 	if err := s.spend(ctx, rec, &st, p); err != nil {
 		if lost(err) {
 			s.discard(ctx, p)

@@ -68,7 +68,7 @@ var proofs = map[string][]string{
 	"nothing but a token's whole text is believed":                       {"TestOnlyTheSecretIsBelieved", "FuzzPresentedToken"},
 	"a record gives nobody a token, nor one token of a pair the other":   {"TestRecordsOfPairs"},
 	"a revocation that is answered has happened":                         {"TestStoreFailures", "TestRevocationDuringARefresh"},
-	"a subject's logins end all at once":                                 {"TestEndSubject", "TestEndSubjectOfManyLogins"},
+	"a subject's logins end all at once":                                 {"TestEndSubject", "TestEndSubjectOfManyLogins", "TestEndSubjectDuringARedemption"},
 	"wrong settings are told all at once":                                {"TestFaultsAllAtOnce", "TestRefusedStoresAndIssuers", "TestSignedTokensNeedAnIssuer", "TestDeviceNeedsAPage"},
 }
 

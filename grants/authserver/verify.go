@@ -29,22 +29,35 @@ func (s *Server) EndSubject(ctx context.Context, subject string) error {
 	if !ok {
 		return fmt.Errorf("authserver: ending a subject's logins: %T cannot list: %w", s.tokens, errors.ErrUnsupported)
 	}
+	// A code may become a login between being listed and being ended: the second pass finds that login, and no code.
+	for range 2 {
+		found, err := s.endListed(ctx, lister, subject)
+		if err != nil || !found {
+			return err
+		}
+	}
+	return nil
+}
+
+// endListed ends what is listed of subject, and tells if there was anything.
+func (s *Server) endListed(ctx context.Context, lister store.Lister, subject string) (found bool, err error) {
 	for cursor := ""; ; {
 		recs, next, err := lister.List(ctx, subject, cursor, 100)
 		if err != nil {
-			return err
+			return false, err
 		}
 		for _, rec := range recs {
 			// The store may hold the subject's records of others too, who have no business with this.
 			if st, err := s.stateOf(rec); err != nil || rec.Provider != s.issuer || s.clients[st.Client] == nil {
 				continue
 			}
+			found = true
 			if err := s.end(ctx, rec.Handle); err != nil {
-				return err
+				return false, err
 			}
 		}
 		if cursor = next; cursor == "" {
-			return nil
+			return found, nil
 		}
 	}
 }
