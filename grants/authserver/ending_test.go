@@ -65,3 +65,22 @@ func TestSecondUseOfACodeAfterAShortToken(t *testing.T) {
 		svc.refresh(refresh).want(t, 400, "invalid_grant")
 	})
 }
+
+// The record of a login's first pair lives as long as the login. Its refresh token does not, and ends nothing once it has
+// expired: who finds it in an old log must not be able to sign anybody out.
+func TestRevokingAnExpiredToken(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		svc := newService(t, withDialect(authserver.Dialect{RefreshTTL: time.Hour}))
+		_, first := svc.login()
+		time.Sleep(30 * time.Minute)
+		second := text(t, svc.refresh(first), "refresh_token")
+		time.Sleep(30 * time.Minute)
+		svc.post("/revoke", "token", first).want(t, 200, "")
+		third := text(t, svc.refresh(second), "access_token")
+		svc.post("/revoke", "token", second).want(t, 200, "") // spent, but not expired
+		if svc.valid(third) {
+			t.Error("the login lives on")
+		}
+	})
+}

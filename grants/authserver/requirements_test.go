@@ -17,7 +17,7 @@ var proofs = map[string][]string{
 	"a refresh token works once, also for eight at a time":               {"TestEachRefreshTokenWorksOnce"},
 	"a device code works once, also for eight at a time":                 {"TestEachDeviceCodeWorksOnce"},
 	"a code lives for 60 seconds":                                        {"TestCodeExpires"},
-	"a code's second use revokes what the first gave":                    {"TestCodeReuseRevokesWhatItGave"},
+	"a code's second use revokes what the first gave":                    {"TestCodeReuseRevokesWhatItGave", "TestSecondUseOfACodeAfterAShortToken"},
 	"a code is bound to client, redirect URI and verifier":               {"TestCodeIsBound"},
 	"a verifier without a challenge is refused":                          {"TestCodeIsBound"},
 	"public clients must use PKCE, with S256":                            {"TestAuthorizeErrors"},
@@ -68,6 +68,7 @@ var proofs = map[string][]string{
 	"nothing but a token's whole text is believed":                       {"TestOnlyTheSecretIsBelieved", "FuzzPresentedToken"},
 	"a record gives nobody a token, nor one token of a pair the other":   {"TestRecordsOfPairs"},
 	"a revocation that is answered has happened":                         {"TestStoreFailures", "TestRevocationDuringARefresh"},
+	"each token is good for its own time, client and purpose only":       {"TestTokensAgainstAModel", "TestRevokingAnExpiredToken"},
 	"a subject's logins end all at once":                                 {"TestEndSubject", "TestEndSubjectOfManyLogins", "TestEndSubjectDuringARedemption"},
 	"wrong settings are told all at once":                                {"TestFaultsAllAtOnce", "TestRefusedStoresAndIssuers", "TestSignedTokensNeedAnIssuer", "TestDeviceNeedsAPage"},
 }

@@ -42,9 +42,9 @@ func (s *Server) revoke(ctx context.Context, req *request) error {
 			return err
 		case st.Client != req.client.ID:
 			return fail(http.StatusBadRequest, "unauthorized_client", "the token belongs to another client")
-		case purpose == purposeRefresh: // a spent one too: its holder means the login
+		case purpose == purposeRefresh && s.now().Before(rec.Token.RefreshExpiry): // a spent one too: its holder means the login
 			return s.end(ctx, familyKey(rec))
-		case !st.Revoked.IsZero():
+		case purpose == purposeRefresh || !st.Revoked.IsZero(): // expired, though its record is not, or done
 			return nil
 		}
 		st.Revoked = s.now()
