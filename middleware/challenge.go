@@ -83,7 +83,10 @@ func malformed(text string) *denial {
 	return denied(denial{kind: ErrInvalidRequest, status: http.StatusBadRequest, code: "invalid_request", text: text})
 }
 
-const notValid = "the token is not valid"
+const (
+	notValid   = "the token is not valid"
+	lacksScope = "the token lacks a required scope"
+)
 
 var (
 	denyNoToken      = denied(denial{kind: ErrNoToken, status: http.StatusUnauthorized, anonymous: true})
@@ -94,7 +97,7 @@ var (
 	denyInvalidToken = denied(denial{kind: ErrInvalidToken, status: http.StatusUnauthorized, code: "invalid_token", text: notValid, over: true})
 	denyExpired      = denied(denial{kind: ErrInvalidToken, status: http.StatusUnauthorized, code: "invalid_token", text: notValid})
 	denySession      = denied(denial{kind: ErrInvalidToken, status: http.StatusUnauthorized, code: "invalid_token", text: notValid, anonymous: true})
-	denyScope        = denied(denial{kind: ErrInsufficientScope, status: http.StatusForbidden, code: "insufficient_scope", text: "the token lacks a required scope"})
+	denyScope        = denied(denial{kind: ErrInsufficientScope, status: http.StatusForbidden, code: "insufficient_scope", text: lacksScope})
 	denyForbidden    = denied(denial{kind: ErrForbidden, status: http.StatusForbidden, code: "access_denied"})
 	denyCrossOrigin  = denied(denial{kind: ErrForbidden, status: http.StatusForbidden, code: "access_denied", text: "the request comes from another origin"})
 	denyUnavailable  = denied(denial{kind: ErrUnavailable, status: http.StatusServiceUnavailable, code: "temporarily_unavailable"})

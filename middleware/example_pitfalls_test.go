@@ -67,3 +67,38 @@ func ExampleGuard_WithDeny_incorrect() {
 	// 200 known: false
 	// 200 known: true
 }
+
+// The record that a resolver gets is for reading: requests share it. A scope that it puts there is every request's with
+// that token, for as long as the token is remembered, whatever becomes of the role. What the application itself grants
+// belongs to its own user.
+func ExampleNew_incorrect() {
+	type member struct {
+		Name string
+		Boss bool
+	}
+	bosses := map[string]bool{"alice": true}
+	seen := &store.Record{Subject: "alice", Token: store.Token{Scopes: []string{"read"}}} // as verifiers remember it
+	verify := middleware.VerifierFunc(func(context.Context, string) (*store.Record, error) { return seen, nil })
+	try := func(resolve func(context.Context, *store.Record) (member, error)) {
+		guard, _ := middleware.New(verify, resolve, nil)
+		call(guard.Require()(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			user, _ := guard.User(r.Context())
+			rec, _ := guard.Record(r.Context())
+			fmt.Fprintln(w, user.Name, "boss:", user.Boss, "scopes:", rec.Token.Scopes)
+		})), "alice-token")
+	}
+	correct := func(_ context.Context, rec *store.Record) (member, error) {
+		return member{rec.Subject, bosses[rec.Subject]}, nil
+	}
+	try(correct)
+	try(func(_ context.Context, rec *store.Record) (member, error) {
+		rec.Token.Scopes = append(rec.Token.Scopes, "boss") // incorrect
+		return member{rec.Subject, true}, nil
+	})
+	bosses["alice"] = false
+	try(correct)
+	// Output:
+	// 200 alice boss: true scopes: [read]
+	// 200 alice boss: true scopes: [read boss]
+	// 200 alice boss: false scopes: [read boss]
+}

@@ -79,7 +79,7 @@ func (c *UserCache[U]) Resolve(ctx context.Context, rec *store.Record) (U, error
 }
 
 func (c *UserCache[U]) find(ctx context.Context, key [32]byte, rec *store.Record) (resolved[U], error) {
-	rec = rec.Clone() // who asked first may leave, and the record is its request's
+	rec = rec.Clone() // who asked first may leave, and change what it has by then
 	return c.kept.Find(ctx, key, userPatience, func(ctx context.Context) (resolved[U], time.Time, error) {
 		began := time.Now() // what resolve read may be as old as this
 		user, err := c.resolve(ctx, rec)

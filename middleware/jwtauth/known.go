@@ -14,6 +14,8 @@ import (
 // known is what a verified token says. It does not change, and all requests with the token share its record.
 type known struct {
 	record     store.Record
+	issuer     string // not the record's, which is in many hands: what decides stays here
+	expires    time.Time
 	audience   []string
 	from       time.Time // the later of nbf and iat
 	generation uint64
@@ -41,7 +43,7 @@ func (k *known) isOf(signed string) bool {
 
 // claims are those that are decided upon anew on each request.
 func (k *known) claims() jose.Claims {
-	return jose.Claims{Issuer: k.record.Provider, Audience: k.audience, Expires: k.record.Token.Expiry, NotBefore: k.from}
+	return jose.Claims{Issuer: k.issuer, Audience: k.audience, Expires: k.expires, NotBefore: k.from}
 }
 
 // newKnown refuses tokens that are bound to a key, DPoP's or a certificate's (RFC 7800): nobody has checked the binding.
@@ -53,7 +55,7 @@ func newKnown(c *jose.Claims) (*known, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &known{audience: c.Audience, from: c.NotBefore}
+	k := &known{issuer: c.Issuer, expires: c.Expires, audience: c.Audience, from: c.NotBefore}
 	if c.IssuedAt.After(k.from) {
 		k.from = c.IssuedAt
 	}

@@ -171,7 +171,7 @@ func shown(t *testing.T, e *env, h store.Handle) *store.Record {
 }
 
 // hides checks that View shows nothing.
-func hides(t *testing.T, ctx context.Context, s store.TokenStore, h store.Handle, what string) { //nolint:revive // t first
+func hides(t *testing.T, ctx context.Context, s store.TokenStore, h store.Handle, what string) {
 	t.Helper()
 	if slices.ContainsFunc(make([]int, 3), func(int) bool {
 		rec, _ := s.(store.Viewer).View(ctx, h)
