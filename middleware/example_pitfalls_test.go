@@ -71,7 +71,7 @@ func ExampleGuard_WithDeny_incorrect() {
 // The record that a resolver gets is for reading: requests share it. A scope that it puts there is every request's with
 // that token, for as long as the token is remembered, whatever becomes of the role. What the application itself grants
 // belongs to its own user.
-func ExampleNew_incorrect() {
+func ExampleNew_incorrectRoles() {
 	type member struct {
 		Name string
 		Boss bool
