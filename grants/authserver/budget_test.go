@@ -73,8 +73,8 @@ func TestAllocations(t *testing.T) { //nolint:paralleltest // as said
 			c.send(token, "grant_type=refresh_token&refresh_token="+refresh)
 			refresh = c.member("refresh_token")
 		}},
-		{"introspect", 13, func() { c.send(introspect, "token="+access) }},
-		{"verify", 3, func() {
+		{"introspect", 12, func() { c.send(introspect, "token="+access) }},
+		{"verify", 2, func() {
 			if _, err := srv.Verify(t.Context(), access); err != nil {
 				t.Fatal(err)
 			}

@@ -101,6 +101,7 @@ func (s *Server) end(ctx context.Context, h store.Handle) error {
 		}
 		rec.Ended = s.now()
 		rec.Updated = rec.Ended
+		rec.Token.AccessToken, rec.Token.RefreshToken = "", "" // nobody gets a successor any more
 		_, err = s.tokens.Put(ctx, h, rec)
 		switch {
 		case errors.Is(err, store.ErrConflict): // somebody ends it too

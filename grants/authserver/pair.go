@@ -84,8 +84,9 @@ func idOf(token string) string {
 
 func pairKey(id string) store.Handle { return store.Key("authserver", "pair", id) }
 
-// hashes returns what p's record keeps of its tokens: the access token's hash and, if there is one, the refresh token's.
-func (p *pair) hashes() []byte {
+// hashes returns what p's record keeps of its tokens: the access token's hash and, if there is one, the refresh token's. They
+// stand in Token.IDToken, which is free: Record.Refresh is the keeper's, who may share the store and sweeps it.
+func (p *pair) hashes() string {
 	sums := p.sums[:0]
 	sum := p.access.Sum()
 	sums = append(sums, sum[:]...)
@@ -93,16 +94,16 @@ func (p *pair) hashes() []byte {
 		sum = p.refresh.Sum()
 		sums = append(sums, sum[:]...)
 	}
-	return sums
+	return string(sums)
 }
 
 // isOf reports whether a token is the one of this purpose in a record with these hashes.
-func isOf(hashes []byte, purpose, token string) bool {
+func isOf(hashes, purpose, token string) bool {
 	sum := store.Credential(purpose, token).Sum()
 	if purpose == purposeRefresh {
 		hashes = hashes[min(sha256.Size, len(hashes)):]
 	}
-	return len(hashes) >= sha256.Size && subtle.ConstantTimeCompare(sum[:], hashes[:sha256.Size]) == 1
+	return len(hashes) >= sha256.Size && subtle.ConstantTimeCompare(sum[:], []byte(hashes[:sha256.Size])) == 1
 }
 
 // find returns the record and state of the pair that a token is one of, if it is of one of these purposes, and of which.
@@ -117,7 +118,7 @@ func (s *Server) find(ctx context.Context, token string, purposes ...string) (re
 		return nil, state{}, "", err
 	}
 	for _, purpose := range purposes {
-		if isOf(rec.Refresh, purpose, token) {
+		if isOf(rec.Token.IDToken, purpose, token) {
 			st, err = s.stateOf(rec)
 			return rec, st, purpose, err
 		}
@@ -177,7 +178,7 @@ func (s *Server) live(ctx context.Context, token string, purposes ...string) (*s
 	if string(t.Extra) != string(c.state) {
 		t.Extra = state{Client: st.Client, Key: st.Key}.raw()
 	}
-	rec.Subject, rec.Token, rec.Expires, rec.Refresh = family.Subject, t, t.Expiry, nil
+	rec.Subject, rec.Token, rec.Expires = family.Subject, t, t.Expiry
 	rec.Handle = store.Credential(purpose, token)
 	return rec, st, purpose, nil
 }
@@ -192,7 +193,7 @@ func (s *Server) write(ctx context.Context, c *client, p *pair, who login, rec *
 		p.refresh = p.opaque(purposeRefresh)
 		p.refreshExpiry = earlier(p.now.Add(c.d.RefreshTTL), until)
 	}
-	rec.ID, rec.Provider, rec.Created, rec.Updated, rec.Refresh = p.id, s.issuer, p.now, p.now, p.hashes()
+	rec.ID, rec.Provider, rec.Created, rec.Updated, rec.Token.IDToken = p.id, s.issuer, p.now, p.now, p.hashes()
 	rec.Token.TokenType, rec.Token.Scopes = c.tokenType(p.key), p.scopes
 	rec.Token.Expiry, rec.Token.RefreshExpiry = p.expiry, p.refreshExpiry
 	if rec.Expires.IsZero() {

@@ -84,11 +84,11 @@ func TestRecordsOfPairs(t *testing.T) {
 	svc := newService(t, withDialect(authserver.Dialect{Grace: time.Minute}))
 	access, refresh := svc.login()
 	rec := svc.stored(access)
-	if rec.Token.AccessToken != "" || rec.Token.RefreshToken != "" || len(rec.Refresh) != 64 || rec.Subject != "user-1" {
-		t.Errorf("%d bytes of hashes, %+v", len(rec.Refresh), rec.Token)
+	if rec.Token.AccessToken != "" || rec.Token.RefreshToken != "" || len(rec.Token.IDToken) != 64 || rec.Subject != "user-1" {
+		t.Errorf("%d bytes of hashes, %+v", len(rec.Token.IDToken), rec.Token)
 	}
 	for _, secret := range []string{access[26:], refresh[26:]} {
-		if strings.Contains(string(rec.Refresh)+string(rec.Token.Extra), secret) {
+		if strings.Contains(rec.Token.IDToken+string(rec.Token.Extra), secret) {
 			t.Error("a record holds a token")
 		}
 	}
@@ -101,7 +101,7 @@ func TestRecordsOfPairs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if told.Token.AccessToken+told.Token.RefreshToken != "" || told.Refresh != nil || !told.Token.RefreshExpiry.IsZero() {
+		if told.Token.AccessToken+told.Token.RefreshToken+told.Token.IDToken != "" || told.Refresh != nil || !told.Token.RefreshExpiry.IsZero() {
 			t.Errorf("a guard is told %+v, %x", told.Token, told.Refresh)
 		}
 		if string(told.Token.Extra) != `{"client_id":"web"}` || told.Subject != "user-1" || told.Handle != store.Credential("access", token) {

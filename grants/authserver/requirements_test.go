@@ -69,6 +69,7 @@ var proofs = map[string][]string{
 	"a record gives nobody a token, nor one token of a pair the other":   {"TestRecordsOfPairs"},
 	"a revocation that is answered has happened":                         {"TestStoreFailures", "TestRevocationDuringARefresh"},
 	"each token is good for its own time, client and purpose only":       {"TestTokensAgainstAModel", "TestRevokingAnExpiredToken"},
+	"a keeper on the same store ends and sweeps what is issued":          {"TestStoreSharedWithAKeeper"},
 	"a subject's logins end all at once":                                 {"TestEndSubject", "TestEndSubjectOfManyLogins", "TestEndSubjectDuringARedemption"},
 	"wrong settings are told all at once":                                {"TestFaultsAllAtOnce", "TestRefusedStoresAndIssuers", "TestSignedTokensNeedAnIssuer", "TestDeviceNeedsAPage"},
 }
