@@ -78,8 +78,8 @@ const (
 type GraceRule uint8
 
 const (
-	// GraceSame answers with the successor that the first use got, and its remaining seconds. Until the grace is over
-	// the successor is kept in the record of the spent token, as the store keeps all tokens.
+	// GraceSame answers with the successor that the first use got, and its remaining seconds. For that the successor
+	// stands in the record of the spent token, as the store keeps all tokens, until that record goes.
 	GraceSame GraceRule = iota
 
 	// GraceSibling answers each use with a pair of its own. All of them live.
