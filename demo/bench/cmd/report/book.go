@@ -37,8 +37,8 @@ func book(full, quick bool) []chapter {
 	}
 	return []chapter{
 		{"1. A protected request, self-contained access token (a JWT of about 600 bytes)",
-			"Guard, verifier, user in the context. Refused by all: bad and strangers' signatures, changed claims, `alg: none`, the public key used as an HMAC secret, and tokens that are expired, never expire, or are meant for another audience, issuer or purpose. " +
-				"\"Seen before\" is 100 tokens in turn. Ours and the floor remember the SHA-256 of tokens that were good; key, expiry, issuer, audience and scopes are compared on every request, so a withdrawn key is noticed at most 60 s late, a minute that `Options.Life` shortens to nothing: that is \"cache off\" under \"first sight\".",
+			"Guard, verifier, user in the context, or as an argument where the row says so. Refused by all: bad and strangers' signatures, changed claims, `alg: none`, the public key used as an HMAC secret, and tokens that are expired, never expire, or are meant for another audience, issuer or purpose. " +
+				"\"Seen before\" is 100 tokens in turn. The floor remembers the SHA-256 of tokens that were good, ours that of their signatures beside the text that was signed; key, expiry, issuer, audience and scopes are compared on every request, so a withdrawn key is noticed at most 60 s late, a minute that `Options.Life` shortens to nothing: that is \"cache off\" under \"first sight\".",
 			join(bearers, bearer.Refused())},
 		{"2. A protected request, opaque token or session in memory",
 			"Each row demands a live token or session and hands the user's name to a handler. Refused by all: none, unknown, changed, expired and deleted ones. " +
