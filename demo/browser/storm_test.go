@@ -12,7 +12,15 @@ func (p *page) storm(boxes ...string) string {
 	for _, name := range boxes {
 		p.click(`#storm [name="` + name + `"]`)
 	}
-	p.click("#storm button")
+	p.eval(`document.querySelector("#outcome").textContent = ""`, new(string))
+	for range 3 { // a page that moves under the mouse loses the click
+		p.click("#storm button")
+		var begun bool
+		p.eval(`new Promise((go) => setTimeout(() => go(document.querySelector("#outcome").textContent !== ""), 500))`, &begun)
+		if begun {
+			break
+		}
+	}
 	p.until(`/good|bad/.test(document.querySelector("#outcome").className)`, "the storm to be over")
 	var text string
 	p.eval(`document.querySelector("#outcome").textContent`, &text)

@@ -70,6 +70,10 @@ function listen() {
     clearTimeout(asking);
     if (e.kind !== "used") asking = setTimeout(() => look().catch(() => {}), 100);
   };
+  // Refused: the session ended between the page and its events, and no event will tell.
+  source.onerror = (failed) => {
+    if (failed.target.readyState === EventSource.CLOSED) look().catch(() => {});
+  };
 }
 // A hidden page gives its connection back: browsers have six for a host.
 document.addEventListener("visibilitychange", () => {
