@@ -150,7 +150,7 @@ func (p *panel) line(b *strings.Builder, s series, colour string) {
 	name := p.py(s.y[last]) + 4
 	for _, y := range p.names { // names do not stand on each other
 		if math.Abs(name-y) < 15 {
-			name = y + 15
+			name = y + math.Copysign(15, name-y)
 		}
 	}
 	p.names = append(p.names, name)
