@@ -166,10 +166,18 @@ func (p *page) eval(script string, into any) {
 	p.do(chromedp.Evaluate(script, into, func(e *runtime.EvaluateParams) *runtime.EvaluateParams { return e.WithAwaitPromise(true) }))
 }
 
-// click presses what is enabled. A page that is still building itself may lose the element under the mouse.
+// click presses what is enabled and stands where it stood a moment ago: what moves may not be under the mouse any more.
+// A page that is still building itself may lose the element all the same.
 func (p *page) click(selector string) {
 	p.Helper()
-	p.until(fmt.Sprintf("document.readyState === 'complete' && document.querySelector(%q)?.disabled !== true", selector), selector)
+	p.until(fmt.Sprintf(`(() => {
+		const e = document.querySelector(%q);
+		if (document.readyState !== "complete" || e?.disabled) return false;
+		if (!e) return true;
+		const r = e.getBoundingClientRect(), at = [r.x, r.y, r.width].join(), was = e.stoodAt;
+		e.stoodAt = at;
+		return at === was;
+	})()`, selector), selector)
 	for try := 1; ; try++ {
 		err := p.try(chromedp.Click(selector, chromedp.ByQuery, chromedp.NodeVisible))
 		if err == nil {
