@@ -12,11 +12,16 @@ func (p *page) storm(boxes ...string) string {
 	for _, name := range boxes {
 		p.click(`#storm [name="` + name + `"]`)
 	}
-	p.eval(`document.querySelector("#outcome").textContent = ""`, new(string))
+	p.until(`(() => {
+		const out = document.querySelector("#outcome");
+		if (document.readyState !== "complete" || !out) return false;
+		out.textContent = "";
+		return true;
+	})()`, "the page")
 	for range 3 { // a page that moves under the mouse loses the click
 		p.click("#storm button")
 		var begun bool
-		p.eval(`new Promise((go) => setTimeout(() => go(document.querySelector("#outcome").textContent !== ""), 500))`, &begun)
+		p.eval(`new Promise((go) => setTimeout(() => go(document.querySelector("#outcome")?.textContent !== ""), 500))`, &begun)
 		if begun {
 			break
 		}
