@@ -120,10 +120,10 @@ func New(tokens store.TokenStore, users Users, clients []Client, o *Options) (*S
 	add := func(format string, args ...any) { errs = append(errs, fmt.Errorf("authserver: "+format, args...)) }
 	if tokens == nil {
 		add("tokens: nil")
-	} else if v, ok := tokens.(store.Viewer); ok && v.Viewed() == tokens {
-		s.viewer = v
 	} else if _, ok := tokens.(store.Stateless); ok {
 		add("tokens: %T cannot compare-and-set, so codes could be used twice", tokens)
+	} else if v, ok := tokens.(store.Viewer); ok && v.Viewed() == tokens {
+		s.viewer = v
 	}
 	if err := issuerFault(o.Issuer); err != nil {
 		add("Issuer: %w", err)
