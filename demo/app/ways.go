@@ -96,7 +96,6 @@ func (p *partner) complete(w *way) {
 		c.Extra = map[string]grants.Extra{}
 	}
 	c.Extra["refresh_token"] = whoAsks(p.replica)
-	c.ZeroExpired = true // this provider rounds down: what it gives again within the grace may have less than a second left
 	c.Provider, c.Secret, c.HTTP = w.ID, p.d.secrets[c.ID], &http.Client{Transport: p.out}
 	switch {
 	case w.ID == defaultWay:

@@ -44,7 +44,7 @@ func TestClientAllocations(t *testing.T) {
 
 // A session that is good costs no copy of its record.
 func TestVerifyAllocations(t *testing.T) {
-	k, _ := views(t, nil)
+	k := views(t, nil)
 	rec := session(t, k, time.Hour)
 	if n := testing.AllocsPerRun(500, func() { kept, _ = k.Verify(background, rec.Handle.Reveal()) }); n > 0 {
 		t.Errorf("%v allocations", n)

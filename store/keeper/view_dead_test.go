@@ -8,24 +8,15 @@ import (
 
 	"github.com/tokenkeep/tokenkeep/store"
 	"github.com/tokenkeep/tokenkeep/store/keeper"
-	"github.com/tokenkeep/tokenkeep/stores/memstore"
 )
 
 // A grant that the provider called dead is not shown, however long its token would be good, nor however often it was.
 func TestVerifyDeadGrant(t *testing.T) {
 	t.Parallel()
-	tokens, err := memstore.New(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
 	dead := keeper.RefreshFunc(func(context.Context, *store.Record) (store.Token, error) {
 		return store.Token{}, outcomeError{keeper.Dead}
 	})
-	k, err := keeper.New(tokens, dead, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { k.Close(context.Background()) })
+	k := keeping(t, memory(t), dead, nil)
 	rec := session(t, k, time.Hour)
 	if _, err := k.Verify(t.Context(), rec.Handle.Reveal()); err != nil {
 		t.Fatal(err)

@@ -31,11 +31,7 @@ func TestStatelessIsNotShown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k, err := keeper.New(&showingCookies{cookies}, keeper.RefreshFunc(rotate), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { k.Close(context.Background()) })
+	k := keeping(t, &showingCookies{cookies}, keeper.RefreshFunc(rotate), nil)
 	rec := session(t, k, time.Hour)
 	if _, err := k.Verify(t.Context(), rec.Handle.Reveal()); err != nil {
 		t.Fatal(err)

@@ -13,18 +13,28 @@ import (
 )
 
 // views returns a keeper over a memory store, which shows its records.
-func views(t *testing.T, o *keeper.Options) (*keeper.Keeper, *memstore.Store) {
+func views(t *testing.T, o *keeper.Options) *keeper.Keeper {
+	t.Helper()
+	return keeping(t, memory(t), keeper.RefreshFunc(rotate), o)
+}
+
+func memory(t *testing.T) *memstore.Store {
 	t.Helper()
 	tokens, err := memstore.New(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	k, err := keeper.New(tokens, keeper.RefreshFunc(rotate), o)
+	return tokens
+}
+
+func keeping(t *testing.T, tokens store.TokenStore, r keeper.Refresher, o *keeper.Options) *keeper.Keeper {
+	t.Helper()
+	k, err := keeper.New(tokens, r, o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { k.Close(context.Background()) })
-	return k, tokens
+	return k
 }
 
 // session begins one whose token is good for so long.
@@ -41,7 +51,7 @@ func session(t *testing.T, k *keeper.Keeper, life time.Duration) *store.Record {
 // Verify shows what Get returns, at once after every change.
 func TestVerifyIsGet(t *testing.T) {
 	t.Parallel()
-	k, _ := views(t, nil)
+	k := views(t, nil)
 	rec := session(t, k, time.Hour)
 	credential := rec.Handle.Reveal()
 	verify := func(want string) {
@@ -79,7 +89,7 @@ func TestVerifyIsGet(t *testing.T) {
 // A token that has expired is refreshed, one that is due early in the background, however often it was shown before.
 func TestVerifyRefreshes(t *testing.T) {
 	t.Parallel()
-	k, _ := views(t, nil)
+	k := views(t, nil)
 	rec := session(t, k, 50*time.Millisecond)
 	for range 3 {
 		if _, err := k.Verify(t.Context(), rec.Handle.Reveal()); err != nil {
@@ -96,7 +106,7 @@ func TestVerifyRefreshes(t *testing.T) {
 // The process's own clock judges tokens if there is one, not the store's.
 func TestVerifyByTheKeepersClock(t *testing.T) {
 	t.Parallel()
-	k, _ := views(t, &keeper.Options{Mode: keeper.Manual, Now: func() time.Time { return time.Now().Add(2 * time.Hour) }})
+	k := views(t, &keeper.Options{Mode: keeper.Manual, Now: func() time.Time { return time.Now().Add(2 * time.Hour) }})
 	rec := session(t, k, time.Hour)
 	var expired *keeper.ExpiredError
 	if _, err := k.Verify(t.Context(), rec.Handle.Reveal()); !errors.As(err, &expired) {
@@ -107,7 +117,7 @@ func TestVerifyByTheKeepersClock(t *testing.T) {
 // A session that shares a grant is never shown without the grant's token.
 func TestVerifySharedGrant(t *testing.T) {
 	t.Parallel()
-	k, _ := views(t, nil)
+	k := views(t, nil)
 	key := store.Key("grant", "1")
 	if _, err := k.Start(t.Context(), key, &store.Record{Subject: "alice", Token: store.Token{AccessToken: "shared", RefreshToken: "r", Expiry: time.Now().Add(time.Hour)}}); err != nil {
 		t.Fatal(err)
@@ -136,15 +146,8 @@ func (w *wary) Get(context.Context, store.Handle) (*store.Record, error) {
 
 func TestVerifyAsksTheStoreItHas(t *testing.T) {
 	t.Parallel()
-	tokens, err := memstore.New(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &wary{Store: tokens}
-	k, err := keeper.New(w, nil, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := &wary{Store: memory(t)}
+	k := keeping(t, w, nil, nil)
 	rec := session(t, k, time.Hour)
 	if got, err := k.Verify(t.Context(), rec.Handle.Reveal()); err == nil || w.gets.Load() != 1 {
 		t.Errorf("Verify: %v, %v after %d Gets; want the store's own error", got, err, w.gets.Load())
@@ -169,15 +172,8 @@ func (f *forgetful) Put(ctx context.Context, h store.Handle, rec *store.Record) 
 // While the store does not take a refreshed token, requests get it from the process that has it.
 func TestVerifyShowsWhatIsNotSaved(t *testing.T) {
 	t.Parallel()
-	tokens, err := memstore.New(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	f := &forgetful{Store: tokens}
-	k, err := keeper.New(f, keeper.RefreshFunc(rotate), &keeper.Options{CommitBudget: 50 * time.Millisecond})
-	if err != nil {
-		t.Fatal(err)
-	}
+	f := &forgetful{Store: memory(t)}
+	k := keeping(t, f, keeper.RefreshFunc(rotate), &keeper.Options{CommitBudget: 50 * time.Millisecond})
 	rec := session(t, k, time.Hour)
 	fresh, err := k.Refresh(t.Context(), rec.Handle)
 	if err != nil || fresh.Generation != 1 {

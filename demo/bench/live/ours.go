@@ -43,33 +43,30 @@ func kept(tokens store.TokenStore, n int) (*keeper.Keeper, []store.Handle, error
 }
 
 func bearerSite(n int) (*site.Site, error) {
-	tokens, err := memstore.New(nil)
-	if err != nil {
-		return nil, err
-	}
-	s, guard, err := guarded(tokens, n)
-	if err != nil {
-		return nil, err
-	}
-	s.Handler = guard.Require("profile")(handler(s, guard))
-	return s, nil
+	return mounted(n, func(s *site.Site, guard *middleware.Guard[User]) http.Handler {
+		return guard.Require("profile")(handler(s, guard))
+	})
 }
 
 // argumentSite hands the user over as an argument.
 func argumentSite(n int) (*site.Site, error) {
-	tokens, err := memstore.New(nil)
-	if err != nil {
-		return nil, err
-	}
-	s, guard, err := guarded(tokens, n)
-	if err != nil {
-		return nil, err
-	}
-	s.Handler = guard.Handler(func(_ http.ResponseWriter, _ *http.Request, user User) { s.Seen(user.Name) }, "profile")
-	return s, nil
+	return mounted(n, func(s *site.Site, guard *middleware.Guard[User]) http.Handler {
+		return guard.Handler(func(_ http.ResponseWriter, _ *http.Request, user User) { s.Seen(user.Name) }, "profile")
+	})
 }
 
 func ginSite(n int) (*site.Site, error) {
+	return mounted(n, func(s *site.Site, guard *middleware.Guard[User]) http.Handler {
+		router := gin.New()
+		router.GET("/me", ginauth.Require(guard, "profile"), func(c *gin.Context) {
+			user, _ := guard.User(c)
+			s.Seen(user.Name)
+		})
+		return router
+	})
+}
+
+func mounted(n int, mount func(*site.Site, *middleware.Guard[User]) http.Handler) (*site.Site, error) {
 	tokens, err := memstore.New(nil)
 	if err != nil {
 		return nil, err
@@ -78,12 +75,7 @@ func ginSite(n int) (*site.Site, error) {
 	if err != nil {
 		return nil, err
 	}
-	router := gin.New()
-	router.GET("/me", ginauth.Require(guard, "profile"), func(c *gin.Context) {
-		user, _ := guard.User(c)
-		s.Seen(user.Name)
-	})
-	s.Handler = router
+	s.Handler = mount(s, guard)
 	return s, nil
 }
 
