@@ -23,8 +23,8 @@
 //
 // # Size
 //
-// Records are sealed, those above 2,700 bytes deflated before, and written in unpadded base64url (RFC 4648 section 5). A text of more than
-// 15,600 bytes, which is four cookies of 3,900, is an error that wraps errors.ErrUnsupported, tells the size and comes
-// before anything is written. Many servers and proxies refuse headers of 8 KiB much earlier: drop what nobody reads from
+// Records are sealed, those above 2,700 bytes deflated before, and written in unpadded base64url (RFC 4648 section 5). A
+// text of more than 15,600 bytes, which is four cookies of 3,900, is an error that wraps errors.ErrUnsupported, tells the
+// size and comes before anything is written. Many servers and proxies refuse headers of 8 KiB much earlier: drop what nobody reads from
 // Token.Extra, and use a store on the server for tokens that are large.
 package cookiestore

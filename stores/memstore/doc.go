@@ -13,6 +13,7 @@
 // expired records are dropped an hour after their time, as others are created.
 //
 // A record takes about 400 bytes and two objects beside its texts; up to 16,384 that requests have shown lately
-// (keeper.Verify) take 520 bytes more, so that the next request with them makes no copy. The texts of a record that Get returned are one piece
-// of memory, tokens included: what is kept for long (an ID as the key of a map) is better cloned with strings.Clone.
+// (keeper.Verify) take 520 bytes more, so that the next request with them makes no copy. The texts of a record that Get
+// returned are one piece of memory, tokens included: what is kept for long (an ID as the key of a map) is better cloned
+// with strings.Clone.
 package memstore
